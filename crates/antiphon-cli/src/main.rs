@@ -1,0 +1,3 @@
+//! The binary `antiphon`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sockets, time and configuration around the broker.

@@ -1,0 +1,1 @@
+//! Bytes to messages and back: the protocol of the published Diffusion SDKs.
