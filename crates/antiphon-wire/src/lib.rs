@@ -1,1 +1,26 @@
-//! Bytes to messages and back: the protocol of the published Diffusion SDKs.
+//! Bytes to messages and back: the protocol that the published Diffusion SDKs speak.
+//!
+//! This crate does no IO, holds no clock, starts no task and never allocates from a length that a peer merely
+//! declared. It does not decide anything: who gets a message is the broker's business. `docs/protocol.md` is the
+//! normative description; each module names the part it implements.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`connect`] | the parameters of a connection, credentials, the connection response |
+//! | [`message`] | the outer frame: request, response, error, abort, close request |
+//! | [`service`] | the registry of service numbers and the body of every service |
+//! | [`value`] | named values (`string`, `json`, ...) and the check that their bytes are whole |
+//! | [`ids`], [`path`] | session ids, conversation ids, message paths |
+//! | [`codec`] | primitive encodings, [`codec::Reader`] |
+//! | [`websocket`] | RFC 6455 frames over plain byte buffers |
+//! | [`error`] | reason codes and decoding faults |
+
+pub mod cbor;
+pub mod codec;
+pub mod connect;
+pub mod error;
+pub mod ids;
+pub mod message;
+pub mod path;
+pub mod service;
+pub mod value;

@@ -1,0 +1,79 @@
+//! Message paths: segments separated by `/`, normalised for matching.
+//!
+//! Leading and trailing slashes do not matter for matching; a request is forwarded with the path as its sender wrote
+//! it. Nothing here knows who is registered where.
+
+use thiserror::Error;
+
+/// The longest path in bytes. Routing visits one entry a segment, so this also bounds that work.
+pub const MAX_PATH: usize = 1024;
+
+/// The most segments of a path.
+pub const MAX_SEGMENTS: usize = 64;
+
+/// A legal message path without leading and trailing slashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path<'a>(&'a str);
+
+/// Why a path is illegal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InvalidPath {
+    /// Nothing is left without the slashes.
+    #[error("a path has at least one segment")]
+    Empty,
+    /// Two slashes follow each other inside the path.
+    #[error("a path has no empty segment")]
+    EmptySegment,
+    /// Longer than [`MAX_PATH`].
+    #[error("a path has at most {MAX_PATH} bytes, not {0}")]
+    TooLong(usize),
+    /// More than [`MAX_SEGMENTS`].
+    #[error("a path has at most {MAX_SEGMENTS} segments, not {0}")]
+    TooDeep(usize),
+}
+
+impl<'a> Path<'a> {
+    /// Checks a path and drops its leading and trailing slashes.
+    ///
+    /// # Errors
+    /// The rule that `text` breaks.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidPath> {
+        if text.len() > MAX_PATH {
+            return Err(InvalidPath::TooLong(text.len()));
+        }
+        let path = text.trim_matches('/');
+        if path.is_empty() {
+            return Err(InvalidPath::Empty);
+        }
+        let (mut segments, mut previous) = (1, 0);
+        for &byte in path.as_bytes() {
+            if byte == b'/' {
+                if previous == b'/' {
+                    return Err(InvalidPath::EmptySegment);
+                }
+                segments += 1;
+            }
+            previous = byte;
+        }
+        if segments > MAX_SEGMENTS {
+            return Err(InvalidPath::TooDeep(segments));
+        }
+        Ok(Self(path))
+    }
+
+    /// The path without leading and trailing slashes.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The path itself, then each path above it, up to its first segment.
+    pub fn upwards(self) -> impl Iterator<Item = &'a str> {
+        upwards(self.0)
+    }
+}
+
+/// As [`Path::upwards`], for text that is known to be a legal path.
+pub fn upwards(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rfind('/').map(|end| &path[..end]))
+}
