@@ -1,0 +1,86 @@
+//! The choice among equal handlers.
+//!
+//! It only proposes: whether the chosen session takes the request is found out by handing it over. So a choice is an
+//! order in which to try, whose first place is what the policy says.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use antiphon_wire::ids::SessionId;
+use foldhash::HashMap;
+
+use crate::config::Choice;
+use crate::routes::Route;
+use crate::session::Session;
+
+/// Which handler's session a sender had for which route, for routes with [`Choice::Sticky`].
+#[derive(Debug, Default)]
+pub(crate) struct Stickiness {
+    chosen: Option<Box<HashMap<Box<str>, SessionId>>>,
+}
+
+impl Stickiness {
+    fn recall(&self, path: &str) -> Option<SessionId> {
+        self.chosen.as_ref()?.get(path).copied()
+    }
+
+    fn remember(&mut self, path: &str, handler: SessionId) {
+        let chosen = self.chosen.get_or_insert_default();
+        if chosen.len() >= MAX_STICKY && !chosen.contains_key(path) {
+            chosen.clear();
+        }
+        chosen.insert(path.into(), handler);
+    }
+}
+
+impl<X> Route<X> {
+    /// The places of all handlers, in the order in which `sender`'s request should be offered to them.
+    pub(crate) fn order(&self, sender: &Session<X>) -> impl Iterator<Item = usize> + use<X> {
+        let count = self.handlers.len();
+        let first = if count == 1 { 0 } else { self.first(sender) };
+        (first..count).chain(0..first)
+    }
+
+    fn first(&self, sender: &Session<X>) -> usize {
+        match self.choice {
+            Choice::LeastInFlight => self.least_in_flight(sender),
+            Choice::RoundRobin => self.turn.fetch_add(1, Relaxed) as usize % self.handlers.len(),
+            Choice::Sticky => sender
+                .sticky
+                .lock()
+                .recall(self.path())
+                .and_then(|chosen| self.handlers.iter().position(|handler| handler.session.id() == chosen))
+                .unwrap_or_else(|| self.least_in_flight(sender)),
+        }
+    }
+
+    /// Notes that `sender`'s request was taken by the handler at `place`.
+    pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
+        if self.choice == Choice::Sticky {
+            sender.sticky.lock().remember(self.path(), self.handlers[place].session.id());
+        }
+    }
+
+    fn least_in_flight(&self, sender: &Session<X>) -> usize {
+        let count = self.handlers.len();
+        let turn = sender.rotation.fetch_add(1, Relaxed);
+        let load = |place: usize| self.handlers[place].session.in_flight();
+        if count > MAX_SCAN {
+            // Multiplying spreads the turns; the two halves of the product are as good as two dice.
+            let dice = (u64::from(turn) ^ sender.id().client).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let (one, other) = ((dice >> 32) as usize % count, (dice as u32) as usize % count);
+            return if load(other) < load(one) { other } else { one };
+        }
+        let start = turn as usize % count;
+        (start..count).chain(0..start).min_by_key(|&place| load(place)).unwrap_or(start)
+    }
+
+    fn path(&self) -> &str {
+        self.handlers[0].path()
+    }
+}
+
+/// Beyond so many equal handlers two are compared instead of all: nearly as even, and the cost stays the same.
+const MAX_SCAN: usize = 16;
+
+/// How many sticky routes a sender may have in mind; beyond it begins anew.
+const MAX_STICKY: usize = 1024;

@@ -1,0 +1,139 @@
+//! What a broker is told once, when it is made: who it is, what it allows, and every bound.
+
+use std::time::Duration;
+
+use antiphon_wire::path::Path;
+use foldhash::HashMap;
+use foldhash::HashMapExt;
+
+use crate::access::Security;
+
+/// The configuration of a broker.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// The server part of every session id that this node allots; below 2^63.
+    pub node: u64,
+    /// The value of `$ServerName`.
+    pub server_name: String,
+    /// The period of system pings. A session that sends nothing for three of them is ended.
+    pub ping_period: Duration,
+    /// How long a handler may take, where no [`PathRule`] says otherwise.
+    pub request_timeout: Duration,
+    /// How one of several equal handlers is chosen, where no [`PathRule`] says otherwise.
+    pub choice: Choice,
+    /// Exceptions for branches of the path hierarchy.
+    pub paths: Vec<PathRule>,
+    /// Who may do what.
+    pub security: Security,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            node: 1,
+            server_name: "antiphon".to_owned(),
+            ping_period: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(10),
+            choice: Choice::LeastInFlight,
+            paths: Vec::new(),
+            security: Security::stock(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Every bound of the broker. Those of the protocol itself stand with what they bound.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open sessions.
+    pub sessions: usize,
+    /// Bytes of one message, either way; announced to clients.
+    pub message: usize,
+    /// Bytes that may wait for one session. Requests beyond it are refused as overload; a session that lets answers
+    /// pile up to twice as much is ended.
+    pub mailbox: usize,
+    /// Requests that one session may have to answer at a time.
+    pub requests_per_handler: u32,
+    /// Requests whose answers one session may await at a time. One request to a filter may go beyond it.
+    pub requests_per_sender: u32,
+    /// Handlers that one session may have registered.
+    pub handlers_per_session: usize,
+    /// Session listeners that one session may have registered.
+    pub listeners_per_session: usize,
+    /// Locks that one session may hold or wait for.
+    pub locks_per_session: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 1_000_000,
+            message: 1 << 20,
+            // Eight of the largest messages, or 60,000 small ones.
+            mailbox: 8 << 20,
+            requests_per_handler: 16_384,
+            requests_per_sender: 16_384,
+            handlers_per_session: 100_000,
+            listeners_per_session: 16,
+            locks_per_session: 1_024,
+        }
+    }
+}
+
+/// How one of several handlers on the same path is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// The one with the fewest requests in flight; ties in rotation.
+    #[default]
+    LeastInFlight,
+    /// Each in turn.
+    RoundRobin,
+    /// The one that this sender had before; the first time as [`Choice::LeastInFlight`].
+    Sticky,
+}
+
+/// An exception for a path and all below it; the most specific one that says something counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathRule {
+    /// The top of the branch, without leading and trailing slashes.
+    pub path: String,
+    /// How long a handler may take for a request to such a path.
+    pub timeout: Option<Duration>,
+    /// How to choose among handlers registered on such a path.
+    pub choice: Option<Choice>,
+}
+
+/// The rules of all paths, for lookup.
+#[derive(Debug)]
+pub(crate) struct PathRules {
+    by_path: HashMap<String, PathRule>,
+    timeout: Duration,
+    choice: Choice,
+}
+
+impl PathRules {
+    pub(crate) fn new(config: &BrokerConfig) -> Self {
+        let mut by_path = HashMap::with_capacity(config.paths.len());
+        for rule in &config.paths {
+            by_path.insert(rule.path.trim_matches('/').to_owned(), rule.clone());
+        }
+        Self { by_path, timeout: config.request_timeout, choice: config.choice }
+    }
+
+    pub(crate) fn timeout(&self, path: Path<'_>) -> Duration {
+        self.most_specific(path, |rule| rule.timeout).unwrap_or(self.timeout)
+    }
+
+    pub(crate) fn choice(&self, path: Path<'_>) -> Choice {
+        self.most_specific(path, |rule| rule.choice).unwrap_or(self.choice)
+    }
+
+    fn most_specific<T>(&self, path: Path<'_>, says: impl Fn(&PathRule) -> Option<T>) -> Option<T> {
+        if self.by_path.is_empty() {
+            return None;
+        }
+        path.upwards().find_map(|branch| self.by_path.get(branch).and_then(&says))
+    }
+}

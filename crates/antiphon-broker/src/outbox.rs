@@ -1,0 +1,24 @@
+//! What a call of the broker leaves for its driver to do.
+
+use std::sync::Arc;
+
+use antiphon_wire::service::events::CloseReason;
+
+use crate::session::Session;
+
+/// The sessions that have something to be written. The driver passes it in, empties [`Outbox::touched`], and may keep
+/// it for the next call.
+#[derive(Debug)]
+pub struct Outbox<X> {
+    /// To be flushed. A session that is listed once is not listed again, here or in any other outbox, before it is
+    /// flushed.
+    pub touched: Vec<Arc<Session<X>>>,
+    /// To be ended before the call returns, once no lock is held.
+    pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
+}
+
+impl<X> Default for Outbox<X> {
+    fn default() -> Self {
+        Self { touched: Vec::new(), doomed: Vec::new() }
+    }
+}

@@ -1,0 +1,104 @@
+//! The requests that one session has been sent and not yet answered.
+//!
+//! The conversation id on the wire is the entry's place and generation. Generations are never used twice in a
+//! session, so a late, second or forged answer finds nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_wire::ids::ConversationId;
+use slab::Slab;
+
+use crate::session::Session;
+use crate::time::Millis;
+
+/// A request on its way to be answered: where its outcome goes, and until when.
+#[derive(Debug)]
+pub(crate) struct InFlight<X> {
+    /// Who asked.
+    pub(crate) sender: Arc<Session<X>>,
+    pub(crate) reply: Reply,
+    pub(crate) deadline: Millis,
+    /// What the deadline allowed, for the text of the error.
+    pub(crate) timeout: Duration,
+}
+
+/// In which form the sender is told the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// As the response to its request.
+    Response(ConversationId),
+    /// As one event of its filter request.
+    FilterEvent(ConversationId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Pending<X> {
+    entries: Slab<(u64, InFlight<X>)>,
+    next_generation: u64,
+}
+
+impl<X> Default for Pending<X> {
+    fn default() -> Self {
+        Self { entries: Slab::new(), next_generation: FIRST_GENERATION }
+    }
+}
+
+impl<X> Pending<X> {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Enters a request and names it. The caller keeps `len` below [`MAX_PENDING`].
+    pub(crate) fn insert(&mut self, request: InFlight<X>) -> ConversationId {
+        let generation = self.next_generation;
+        self.next_generation += 1;
+        let place = self.entries.insert((generation, request));
+        ConversationId(generation << PLACE_BITS | place as u64)
+    }
+
+    /// Takes out the request of a conversation, if it is still there.
+    pub(crate) fn remove(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
+        let place = (conversation.0 & PLACE_MASK) as usize;
+        let (generation, _) = self.entries.get(place)?;
+        if *generation != conversation.0 >> PLACE_BITS {
+            return None;
+        }
+        let (_, request) = self.entries.remove(place);
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_ENTRIES {
+            self.entries = Slab::new();
+        }
+        Some(request)
+    }
+
+    /// Takes out all requests whose deadline has passed, and tells the next deadline.
+    pub(crate) fn expire(&mut self, now: Millis) -> (Vec<InFlight<X>>, Millis) {
+        let (mut due, mut next) = (Vec::new(), Millis::NEVER);
+        for (place, (_, request)) in &self.entries {
+            if request.deadline <= now {
+                due.push(place);
+            } else {
+                next = next.min(request.deadline);
+            }
+        }
+        (due.into_iter().map(|place| self.entries.remove(place).1).collect(), next)
+    }
+
+    /// Takes out all requests.
+    pub(crate) fn drain(&mut self) -> Vec<InFlight<X>> {
+        std::mem::take(&mut self.entries).into_iter().map(|(_, (_, request))| request).collect()
+    }
+}
+
+/// The most requests that one session can have to answer: the places that a conversation id can name.
+pub(crate) const MAX_PENDING: u32 = PLACE_MASK as u32;
+
+/// Conversations below the first generation are those of messages that await no answer, such as pings.
+pub(crate) const UNANSWERED: u64 = 1 << PLACE_BITS;
+
+const PLACE_BITS: u32 = 20;
+const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+const FIRST_GENERATION: u64 = 1;
+
+/// A slab larger than this is given back when it is empty: 5 KiB for a session that was busy once.
+const KEPT_ENTRIES: usize = 64;

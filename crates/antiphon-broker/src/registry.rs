@@ -1,0 +1,171 @@
+//! All open sessions: by id, and by the properties and roles that filters ask for.
+//!
+//! The index is kept in step by one rule: only [`Registry::update`] gives a session another profile.
+
+use std::sync::Arc;
+
+use antiphon_wire::ids::SessionId;
+use foldhash::HashMap;
+use foldhash::HashSet;
+use slab::Slab;
+
+use crate::filter::Bucket;
+use crate::filter::Filter;
+use crate::filter::Index;
+use crate::filter::Narrowed;
+use crate::profile::Profile;
+use crate::session::Session;
+
+pub(crate) struct Registry<X> {
+    sessions: Slab<Arc<Session<X>>>,
+    slots: HashMap<SessionId, Slot>,
+    properties: HashMap<Arc<str>, HashMap<Arc<str>, HashSet<Slot>>>,
+    roles: HashMap<Arc<str>, HashSet<Slot>>,
+}
+
+/// A session's place in the table; small, because every index entry holds one.
+type Slot = u32;
+
+impl<X> Default for Registry<X> {
+    fn default() -> Self {
+        Self {
+            sessions: Slab::new(),
+            slots: HashMap::default(),
+            properties: HashMap::default(),
+            roles: HashMap::default(),
+        }
+    }
+}
+
+impl<X> Registry<X> {
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Option<&Arc<Session<X>>> {
+        self.slots.get(&id).map(|&slot| &self.sessions[slot as usize])
+    }
+
+    /// Every session, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Session<X>>> {
+        self.sessions.iter().map(|(_, session)| session)
+    }
+
+    /// Adds a session whose id nobody has. The caller keeps the number of sessions below 2^32.
+    pub(crate) fn insert(&mut self, session: Arc<Session<X>>) {
+        let (id, profile) = (session.id(), session.profile());
+        let slot = self.sessions.insert(session) as Slot;
+        self.slots.insert(id, slot);
+        self.index(slot, &profile);
+    }
+
+    /// Removes a session; false if it is not there.
+    pub(crate) fn remove(&mut self, id: SessionId) -> bool {
+        let Some(slot) = self.slots.remove(&id) else { return false };
+        let session = self.sessions.remove(slot as usize);
+        self.unindex(slot, &session.profile());
+        true
+    }
+
+    /// Gives a session another profile; does nothing for one that is not there.
+    pub(crate) fn update(&mut self, session: &Session<X>, profile: Arc<Profile>) {
+        let Some(&slot) = self.slots.get(&session.id()) else { return };
+        self.unindex(slot, &session.profile());
+        self.index(slot, &profile);
+        session.set_profile(profile);
+    }
+
+    /// The sessions that match, in the order of their table places.
+    pub(crate) fn matching(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
+        let matches = |session: &&Arc<Session<X>>| filter.matches(session.profile().as_ref());
+        let Narrowed::Buckets(buckets) = filter.narrow(self) else {
+            return self.iter().filter(matches).cloned().collect();
+        };
+        let mut slots: Vec<Slot> = buckets.iter().flat_map(|bucket| self.slots_of(*bucket)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.iter().map(|&slot| &self.sessions[slot as usize]).filter(matches).cloned().collect()
+    }
+
+    fn slots_of(&self, bucket: Bucket<'_>) -> Vec<Slot> {
+        match bucket {
+            Bucket::Property { key: SESSION_ID, value } => {
+                value.parse().ok().and_then(|id| self.slots.get(&id)).copied().into_iter().collect()
+            }
+            Bucket::Property { .. } | Bucket::Role(_) => {
+                self.indexed(bucket).into_iter().flatten().copied().collect()
+            }
+        }
+    }
+
+    fn indexed(&self, bucket: Bucket<'_>) -> Option<&HashSet<Slot>> {
+        match bucket {
+            Bucket::Property { key, value } => self.properties.get(key)?.get(value),
+            Bucket::Role(role) => self.roles.get(role),
+        }
+    }
+
+    fn index(&mut self, slot: Slot, profile: &Profile) {
+        for (key, value) in profile.properties.shared().filter(|(key, _)| is_indexed(key)) {
+            let values = self.properties.entry(key.clone()).or_default();
+            values.entry(value.clone()).or_default().insert(slot);
+        }
+        for role in &profile.roles {
+            self.roles.entry(role.clone()).or_default().insert(slot);
+        }
+    }
+
+    fn unindex(&mut self, slot: Slot, profile: &Profile) {
+        for (key, value) in profile.properties.shared().filter(|(key, _)| is_indexed(key)) {
+            let Some(values) = self.properties.get_mut(key) else { continue };
+            remove_slot(values, value, slot);
+            if values.is_empty() {
+                self.properties.remove(key);
+            }
+        }
+        for role in &profile.roles {
+            remove_slot(&mut self.roles, role, slot);
+        }
+    }
+
+    /// Whether the index says exactly what the sessions' profiles say.
+    #[cfg(test)]
+    pub(crate) fn is_consistent(&self) -> bool {
+        let mut fresh = Self::default();
+        for (slot, session) in &self.sessions {
+            fresh.index(slot as Slot, &session.profile());
+        }
+        fresh.properties == self.properties
+            && fresh.roles == self.roles
+            && self.slots.len() == self.sessions.len()
+            && self.slots.values().all(|&slot| self.sessions.contains(slot as usize))
+    }
+}
+
+impl<X> Index for Registry<X> {
+    fn size(&self, bucket: Bucket<'_>) -> usize {
+        match bucket {
+            Bucket::Property { key: SESSION_ID, .. } => 1,
+            Bucket::Property { .. } | Bucket::Role(_) => self.indexed(bucket).map_or(0, HashSet::len),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
+/// `$SessionId` is answered by the table of ids; an index of it would hold every session once more.
+fn is_indexed(key: &str) -> bool {
+    key != SESSION_ID
+}
+
+fn remove_slot(sets: &mut HashMap<Arc<str>, HashSet<Slot>>, key: &str, slot: Slot) {
+    let Some(set) = sets.get_mut(key) else { return };
+    set.remove(&slot);
+    if set.is_empty() {
+        sets.remove(key);
+    }
+}
+
+pub(crate) const SESSION_ID: &str = "$SessionId";
