@@ -1,3 +1,4 @@
 //! Who gets which message, and when.
 
 pub mod access;
+pub mod roles;
