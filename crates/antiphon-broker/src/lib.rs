@@ -1,1 +1,5 @@
 //! Who gets which message, and when.
+
+pub mod access;
+pub mod properties;
+pub mod roles;

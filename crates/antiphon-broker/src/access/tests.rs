@@ -1,0 +1,377 @@
+//! The evaluation rule against a naive evaluator, and the stock roles row by row.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::collection::btree_map;
+use proptest::collection::btree_set;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::sample::subsequence;
+
+use super::Access;
+use super::GlobalPermission as G;
+use super::PathPermission as P;
+use super::Role;
+use super::Security;
+
+const STOCK: [&str; 6] = [
+    "CLIENT",
+    "CLIENT_CONTROL",
+    "TOPIC_CONTROL",
+    "OPERATOR",
+    "AUTHENTICATION_HANDLER",
+    "ADMINISTRATOR",
+];
+
+fn roles(names: &[&str]) -> BTreeSet<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
+}
+
+fn stock(names: &[&str]) -> Access {
+    Security::stock().compile(&roles(names))
+}
+
+#[track_caller]
+fn only_these_stock_roles(expected: &[&str], allows: impl Fn(&Access) -> bool) {
+    let allowed: Vec<_> = STOCK
+        .into_iter()
+        .filter(|role| allows(&stock(&[role])))
+        .collect();
+    assert_eq!(allowed, expected);
+}
+
+#[test]
+fn stock_every_role_sends_to_handlers_outside_the_server_branch() {
+    only_these_stock_roles(&STOCK, |access| {
+        access.allows_at("a/b", P::SendToMessageHandler)
+    });
+    only_these_stock_roles(&STOCK, |access| {
+        access.allows_at("Diffusions", P::SendToMessageHandler)
+    });
+    only_these_stock_roles(&STOCK, |access| {
+        access.allows_at("a/Diffusion", P::SendToMessageHandler)
+    });
+}
+
+#[test]
+fn stock_operator_and_administrator_send_to_handlers_on_the_server_branch() {
+    for path in [
+        "Diffusion",
+        "Diffusion/Metrics/server",
+        "/Diffusion//Metrics/",
+    ] {
+        only_these_stock_roles(&["OPERATOR", "ADMINISTRATOR"], |access| {
+            access.allows_at(path, P::SendToMessageHandler)
+        });
+    }
+}
+
+#[test]
+fn stock_path_rows() {
+    only_these_stock_roles(&["CLIENT_CONTROL", "ADMINISTRATOR"], |access| {
+        access.allows_at("a", P::SendToSession)
+    });
+    only_these_stock_roles(
+        &["CLIENT_CONTROL", "TOPIC_CONTROL", "ADMINISTRATOR"],
+        |access| access.allows_at("a", P::AcquireLock),
+    );
+}
+
+#[test]
+fn stock_global_rows() {
+    let rows: [(G, &[&str]); 8] = [
+        (
+            G::RegisterHandler,
+            &["CLIENT_CONTROL", "AUTHENTICATION_HANDLER", "ADMINISTRATOR"],
+        ),
+        (
+            G::ViewSession,
+            &["CLIENT_CONTROL", "OPERATOR", "ADMINISTRATOR"],
+        ),
+        (G::ModifySession, &["CLIENT_CONTROL", "ADMINISTRATOR"]),
+        (G::Authenticate, &["AUTHENTICATION_HANDLER"]),
+        (G::ViewServer, &["OPERATOR", "ADMINISTRATOR"]),
+        (G::ControlServer, &["ADMINISTRATOR"]),
+        (G::ViewSecurity, &["ADMINISTRATOR"]),
+        (G::ModifySecurity, &["ADMINISTRATOR"]),
+    ];
+    for (permission, expected) in rows {
+        only_these_stock_roles(expected, |access| access.allows(permission));
+    }
+}
+
+#[test]
+fn stock_client_has_three_path_permissions_and_no_global_one() {
+    let access = stock(&["CLIENT"]);
+    assert_eq!(access.globals().iter().count(), 0);
+    assert_eq!(
+        access.at("a").iter().collect::<Vec<_>>(),
+        [P::ReadTopic, P::SendToMessageHandler, P::SelectTopic]
+    );
+}
+
+#[test]
+fn stock_administrator_has_the_documented_lists() {
+    let access = stock(&["ADMINISTRATOR"]);
+    assert_eq!(
+        access.globals().iter().map(G::name).collect::<Vec<_>>(),
+        [
+            "VIEW_SESSION",
+            "MODIFY_SESSION",
+            "REGISTER_HANDLER",
+            "VIEW_SERVER",
+            "CONTROL_SERVER",
+            "VIEW_SECURITY",
+            "MODIFY_SECURITY",
+            "READ_TOPIC_VIEWS",
+            "MODIFY_TOPIC_VIEWS",
+        ]
+    );
+    assert_eq!(
+        access.at("a").iter().map(P::name).collect::<Vec<_>>(),
+        [
+            "READ_TOPIC",
+            "UPDATE_TOPIC",
+            "MODIFY_TOPIC",
+            "SEND_TO_MESSAGE_HANDLER",
+            "SEND_TO_SESSION",
+            "SELECT_TOPIC",
+            "EDIT_TIME_SERIES_EVENTS",
+            "ACQUIRE_LOCK",
+            "EXPOSE_BRANCH",
+        ]
+    );
+}
+
+#[test]
+fn stock_sessions_are_clients_with_or_without_a_principal() {
+    let security = Security::stock();
+    assert_eq!(*security.roles_for("alice"), roles(&["CLIENT"]));
+    assert_eq!(*security.roles_for(""), roles(&["CLIENT"]));
+}
+
+#[test]
+fn roles_of_all_sessions_depend_on_whether_there_is_a_principal() {
+    let security = Security::default()
+        .named_sessions(&["a", "b"])
+        .anonymous_sessions(&["c"]);
+    assert_eq!(*security.roles_for("alice"), roles(&["a", "b"]));
+    assert_eq!(*security.roles_for(""), roles(&["c"]));
+}
+
+#[test]
+fn permissions_have_their_wire_numbers() {
+    assert_eq!(
+        G::ALL.iter().map(|p| p.number()).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4, 5, 6, 7, 9, 10]
+    );
+    assert_eq!(
+        P::ALL.iter().map(|p| p.number()).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]
+    );
+    assert_eq!(
+        (G::RegisterHandler.number(), G::RegisterHandler.name()),
+        (3, "REGISTER_HANDLER")
+    );
+    assert_eq!(
+        (P::ExposeBranch.number(), P::ExposeBranch.name()),
+        (11, "EXPOSE_BRANCH")
+    );
+}
+
+#[test]
+fn permissions_are_found_by_their_exact_name() {
+    for permission in P::ALL {
+        assert_eq!(P::from_name(permission.name()), Some(*permission));
+    }
+    assert_eq!(G::from_name("VIEW_SESSION"), Some(G::ViewSession));
+    assert_eq!(G::from_name("view_session"), None);
+}
+
+#[test]
+fn unknown_roles_grant_nothing() {
+    let access = stock(&["client", "NOBODY"]);
+    assert_eq!(access.globals().iter().count(), 0);
+    assert_eq!(access.at("a").iter().count(), 0);
+}
+
+#[test]
+fn roles_that_include_each_other_share_their_permissions() {
+    let security = Security::default()
+        .role(
+            "a",
+            Role::default().including(&["b"]).granting(&[G::ViewServer]),
+        )
+        .role(
+            "b",
+            Role::default()
+                .including(&["a", "b"])
+                .granting(&[G::ViewSession]),
+        );
+    let access = security.compile(&roles(&["b"]));
+    assert_eq!(
+        access.globals().iter().collect::<Vec<_>>(),
+        [G::ViewSession, G::ViewServer]
+    );
+}
+
+#[test]
+fn an_empty_assignment_blocks_and_an_assignment_of_another_role_opens() {
+    let security = Security::default()
+        .role(
+            "a",
+            Role::default()
+                .granting_by_default(&[P::SendToSession])
+                .granting_at("x", &[]),
+        )
+        .role("b", Role::default().granting_at("x", &[P::AcquireLock]));
+    let a = security.compile(&roles(&["a"]));
+    assert!(a.allows_at("y", P::SendToSession));
+    assert!(!a.allows_at("x/y", P::SendToSession));
+    let both = security.compile(&roles(&["a", "b"]));
+    assert_eq!(both.at("x/y").iter().collect::<Vec<_>>(), [P::AcquireLock]);
+}
+
+#[test]
+fn an_assigned_path_is_the_same_with_other_slashes() {
+    let role = Role::default().granting_at("/x//y/", &[P::AcquireLock]);
+    let access = Security::default()
+        .role("a", role)
+        .isolate("x/y/z/")
+        .compile(&roles(&["a"]));
+    assert!(access.allows_at("x/y", P::AcquireLock));
+    assert!(!access.allows_at("x/y/z", P::AcquireLock));
+}
+
+/// A security configuration, as plain data for the naive evaluator. Role 0 to 3 by index; 4 is never defined.
+#[derive(Clone, Debug)]
+struct Model {
+    roles: Vec<ModelRole>,
+    isolated: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+struct ModelRole {
+    includes: BTreeSet<usize>,
+    globals: Vec<G>,
+    default_path: Vec<P>,
+    paths: BTreeMap<String, Vec<P>>,
+}
+
+impl Model {
+    fn security(&self) -> Security {
+        let mut security = Security::default();
+        for (index, model) in self.roles.iter().enumerate() {
+            let includes: Vec<_> = model.includes.iter().map(usize::to_string).collect();
+            let includes: Vec<_> = includes.iter().map(String::as_str).collect();
+            let mut role = Role::default()
+                .including(&includes)
+                .granting(&model.globals)
+                .granting_by_default(&model.default_path);
+            for (path, granted) in &model.paths {
+                role = role.granting_at(path, granted);
+            }
+            security = security.role(&index.to_string(), role);
+        }
+        self.isolated
+            .iter()
+            .fold(security, |security, path| security.isolate(path))
+    }
+
+    fn with_included(&self, roles: &BTreeSet<usize>) -> Vec<&ModelRole> {
+        let mut all = roles.clone();
+        for _ in &self.roles {
+            let known = all.iter().filter_map(|role| self.roles.get(*role));
+            let included: Vec<_> = known.flat_map(|role| role.includes.clone()).collect();
+            all.extend(included);
+        }
+        all.iter()
+            .filter_map(|role| self.roles.get(*role))
+            .collect()
+    }
+
+    fn allows(&self, roles: &BTreeSet<usize>, permission: G) -> bool {
+        self.with_included(roles)
+            .iter()
+            .any(|role| role.globals.contains(&permission))
+    }
+
+    /// The rule as it is written down: level by level from the path up to the root.
+    fn allows_at(&self, roles: &BTreeSet<usize>, path: &str, permission: P) -> bool {
+        let roles = self.with_included(roles);
+        let mut level = path;
+        loop {
+            let assigned: Vec<_> = roles
+                .iter()
+                .filter_map(|role| role.paths.get(level))
+                .collect();
+            if !assigned.is_empty() {
+                return assigned.iter().any(|granted| granted.contains(&permission));
+            }
+            if self.isolated.contains(level) {
+                return false;
+            }
+            if level.is_empty() {
+                return roles
+                    .iter()
+                    .any(|role| role.default_path.contains(&permission));
+            }
+            level = level.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+    }
+}
+
+/// Few segments, so that paths meet; `a!` and `a b` sort before `a/` and after `a`.
+fn path() -> impl Strategy<Value = String> {
+    vec(select(vec!["a", "a!", "a b", "b", "é"]), 0..4).prop_map(|segments| segments.join("/"))
+}
+
+fn path_permissions() -> impl Strategy<Value = Vec<P>> {
+    subsequence(
+        vec![P::ReadTopic, P::SendToMessageHandler, P::ExposeBranch],
+        0..=3,
+    )
+}
+
+prop_compose! {
+    fn model_role()(
+        includes in btree_set(0..5_usize, 0..3),
+        globals in subsequence(vec![G::Authenticate, G::ViewSession, G::ModifyTopicViews], 0..=3),
+        default_path in path_permissions(),
+        paths in btree_map(path(), path_permissions(), 0..5),
+    ) -> ModelRole {
+        ModelRole { includes, globals, default_path, paths }
+    }
+}
+
+prop_compose! {
+    fn model()(roles in vec(model_role(), 4), isolated in btree_set(path(), 0..3)) -> Model {
+        Model { roles, isolated }
+    }
+}
+
+proptest! {
+    #[test]
+    fn access_agrees_with_a_naive_evaluator(
+        model in model(),
+        held in btree_set(0..5_usize, 0..4),
+        paths in vec(path(), 1..20),
+    ) {
+        let access = model.security().compile(&held.iter().map(|role| Arc::from(role.to_string())).collect());
+        for permission in G::ALL {
+            prop_assert_eq!(access.allows(*permission), model.allows(&held, *permission));
+        }
+        for path in paths {
+            for permission in P::ALL {
+                prop_assert_eq!(
+                    access.allows_at(&path, *permission),
+                    model.allows_at(&held, &path, *permission),
+                    "{} at {}", permission.name(), path
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The properties of a session: what a key may look like, which a client may set, and how many. Who may see or change
+//! properties is decided elsewhere.
+
+mod change;
+mod selection;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use crate::properties::change::Change;
+pub use crate::properties::change::Changed;
+pub use crate::properties::selection::KeySelection;
+
+/// The most user properties a session may have.
+pub const MAX_USER_PROPERTIES: usize = 64;
+
+/// The longest key of a user property, in bytes.
+pub const MAX_KEY_BYTES: usize = 128;
+
+/// The longest value that a client or an administrator may give to a property, in bytes.
+pub const MAX_VALUE_BYTES: usize = 4096;
+
+/// The most different keys that a [`KeySelection`] may name.
+pub const MAX_SELECTED_KEYS: usize = 256;
+
+/// The properties of one session by key: fixed ones, whose keys start with `$`, and user properties.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Properties(BTreeMap<Arc<str>, Arc<str>>);
+
+impl Properties {
+    /// The value of the property `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(AsRef::as_ref)
+    }
+
+    /// All properties, in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+
+    /// The fixed properties, in key order.
+    pub fn fixed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(key, _)| is_fixed(key))
+    }
+
+    /// The user properties, in key order.
+    pub fn user(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(key, _)| !is_fixed(key))
+    }
+
+    /// How many properties there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no property at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Takes the server's own values as they are: no rule for keys and no limit applies.
+impl Extend<(Arc<str>, Arc<str>)> for Properties {
+    fn extend<T: IntoIterator<Item = (Arc<str>, Arc<str>)>>(&mut self, properties: T) {
+        self.0.extend(properties);
+    }
+}
+
+/// Takes the server's own values as they are: no rule for keys and no limit applies.
+impl FromIterator<(Arc<str>, Arc<str>)> for Properties {
+    fn from_iter<T: IntoIterator<Item = (Arc<str>, Arc<str>)>>(properties: T) -> Self {
+        Self(properties.into_iter().collect())
+    }
+}
+
+/// Whether `key` is that of a fixed property, known or not.
+pub fn is_fixed(key: &str) -> bool {
+    key.starts_with('$')
+}
+
+/// Whether `key` may be that of a user property, its length aside.
+pub fn valid_user_key(key: &str) -> bool {
+    !key.is_empty()
+        && !is_fixed(key)
+        && !key.contains([' ', '\t', '\r', '\n', '"', '\'', '(', ')', ','])
+}
+
+/// Which of the user properties that clients propose at connect are believed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Trust {
+    /// None of them.
+    #[default]
+    None,
+    /// All of them.
+    All,
+    /// Those with one of these keys.
+    Keys(BTreeSet<Arc<str>>),
+}
+
+impl Trust {
+    /// Whether the user property `key` is believed.
+    pub fn trusts(&self, key: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Keys(keys) => keys.contains(key),
+        }
+    }
+}
+
+/// The properties that a client gets of those it `offered` at connect: `$Environment`, which is "UNKNOWN" if it is not
+/// offered, no other fixed property, and the trusted user properties. What breaks a rule or a limit is dropped; beyond
+/// [`MAX_USER_PROPERTIES`] those offered first stay. Of two values for one key the later one counts.
+pub fn proposed<'a>(
+    offered: impl IntoIterator<Item = (&'a str, &'a str)>,
+    trust: &Trust,
+) -> Properties {
+    let mut accepted = BTreeMap::from([(Arc::from(ENVIRONMENT), Arc::from("UNKNOWN"))]);
+    for (key, value) in offered {
+        let acceptable = if is_fixed(key) {
+            key == ENVIRONMENT
+        } else {
+            let full = accepted.len() > MAX_USER_PROPERTIES; // besides `$Environment`
+            trust.trusts(key)
+                && check_user_key(key).is_ok()
+                && (!full || accepted.contains_key(key))
+        };
+        if acceptable && value.len() <= MAX_VALUE_BYTES {
+            accepted.insert(key.into(), value.into());
+        }
+    }
+    Properties(accepted)
+}
+
+/// Why properties or keys are refused.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum PropertiesError {
+    /// The key is empty or has a character that is not allowed.
+    #[error(
+        "property key {key:?} is empty or has a blank, line break, quote, parenthesis or comma"
+    )]
+    InvalidKey {
+        /// The key.
+        key: String,
+    },
+    /// The key is longer than `limit` bytes.
+    #[error("property key {key:?}... is longer than {limit} bytes")]
+    KeyTooLong {
+        /// The start of the key.
+        key: String,
+        /// In bytes.
+        limit: usize,
+    },
+    /// The value of `key` is longer than `limit` bytes.
+    #[error("value of property {key:?} is longer than {limit} bytes")]
+    ValueTooLong {
+        /// The key.
+        key: String,
+        /// In bytes.
+        limit: usize,
+    },
+    /// With `key` the session would have more than `limit` user properties.
+    #[error(
+        "property {key:?} would be one too many: a session has at most {limit} user properties"
+    )]
+    TooManyProperties {
+        /// The key that does not fit.
+        key: String,
+        /// The most user properties of a session.
+        limit: usize,
+    },
+    /// More than `limit` different keys are asked for.
+    #[error("more than {limit} different property keys asked for")]
+    TooManyKeys {
+        /// The most keys.
+        limit: usize,
+    },
+}
+
+const ENVIRONMENT: &str = "$Environment";
+
+fn check_user_key(key: &str) -> Result<(), PropertiesError> {
+    if key.len() > MAX_KEY_BYTES {
+        let key = key[..key.floor_char_boundary(MAX_KEY_BYTES)].to_owned();
+        return Err(PropertiesError::KeyTooLong {
+            key,
+            limit: MAX_KEY_BYTES,
+        });
+    }
+    if !valid_user_key(key) {
+        return Err(PropertiesError::InvalidKey {
+            key: key.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Properties {
+        [
+            ("b", "2"),
+            ("$Principal", "alice"),
+            ("!a", "1"),
+            ("$Country", "DE"),
+        ]
+        .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+        .into_iter()
+        .collect()
+    }
+
+    #[track_caller]
+    fn check_proposed(offered: &[(&str, &str)], trust: &Trust, expected: &[(&str, &str)]) {
+        assert_eq!(
+            proposed(offered.iter().copied(), trust)
+                .iter()
+                .collect::<Vec<_>>(),
+            expected
+        );
+    }
+
+    fn numbered(count: usize) -> Vec<(String, String)> {
+        (0..count)
+            .map(|n| (format!("key{n}"), n.to_string()))
+            .collect()
+    }
+
+    fn pairs(owned: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+        owned
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    #[test]
+    fn properties_are_listed_by_kind_in_key_order() {
+        let properties = some();
+        let all = [
+            ("!a", "1"),
+            ("$Country", "DE"),
+            ("$Principal", "alice"),
+            ("b", "2"),
+        ];
+        assert_eq!(properties.iter().collect::<Vec<_>>(), all);
+        assert_eq!(properties.fixed().collect::<Vec<_>>(), all[1..3]);
+        assert_eq!(properties.user().collect::<Vec<_>>(), [all[0], all[3]]);
+        assert_eq!((properties.len(), properties.is_empty()), (4, false));
+        assert!(Properties::default().is_empty());
+        assert_eq!(
+            (properties.get("b"), properties.get("B")),
+            (Some("2"), None)
+        );
+    }
+
+    #[test]
+    fn later_values_replace_earlier_ones() {
+        let mut properties = some();
+        properties.extend([(Arc::from("$Principal"), Arc::from("bob"))]);
+        assert_eq!(
+            (properties.get("$Principal"), properties.len()),
+            (Some("bob"), 4)
+        );
+    }
+
+    #[test]
+    fn user_keys_have_no_dollar_at_the_start_and_no_forbidden_character() {
+        for key in ["a", "Department", "a$b", "[x]", "a.b-c/d", "*F", "é"] {
+            assert!(valid_user_key(key), "{key}");
+        }
+        for key in [
+            "", "$a", "$", "a b", "a\tb", "a\r", "\nb", "a\"", "a'b", "(a", "a)", "a,b",
+        ] {
+            assert!(!valid_user_key(key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn environment_is_accepted_without_trust_and_unknown_if_absent() {
+        check_proposed(&[], &Trust::None, &[("$Environment", "UNKNOWN")]);
+        check_proposed(
+            &[("$Environment", "PYTHON_CPython_3.11")],
+            &Trust::None,
+            &[("$Environment", "PYTHON_CPython_3.11")],
+        );
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        check_proposed(
+            &[("$Environment", &long)],
+            &Trust::All,
+            &[("$Environment", "UNKNOWN")],
+        );
+    }
+
+    #[test]
+    fn other_fixed_properties_are_not_accepted_from_a_client() {
+        let offered = [
+            ("$Principal", "admin"),
+            ("$Roles", "\"ADMINISTRATOR\""),
+            ("$Country", "DE"),
+            ("$Latitude", "1"),
+        ];
+        check_proposed(&offered, &Trust::All, &[("$Environment", "UNKNOWN")]);
+        let keys = Trust::Keys(offered.iter().map(|(key, _)| Arc::from(*key)).collect());
+        check_proposed(&offered, &keys, &[("$Environment", "UNKNOWN")]);
+    }
+
+    #[test]
+    fn user_properties_are_accepted_if_trusted() {
+        let offered = [("a", "1"), ("b", "2"), ("c d", "3"), ("b", "4")];
+        let environment = ("$Environment", "UNKNOWN");
+        check_proposed(&offered, &Trust::None, &[environment]);
+        check_proposed(
+            &offered,
+            &Trust::All,
+            &[environment, ("a", "1"), ("b", "4")],
+        );
+        check_proposed(
+            &offered,
+            &Trust::Keys(BTreeSet::from(["b".into()])),
+            &[environment, ("b", "4")],
+        );
+    }
+
+    #[test]
+    fn proposed_properties_beyond_a_limit_are_dropped() {
+        let mut offered = numbered(MAX_USER_PROPERTIES + 1);
+        offered.push(("key0".into(), "again".into()));
+        let accepted = proposed(pairs(&offered), &Trust::All);
+        assert_eq!(accepted.user().count(), MAX_USER_PROPERTIES);
+        assert_eq!(accepted.get("key63"), Some("63"));
+        assert_eq!(accepted.get("key64"), None);
+        assert_eq!(accepted.get("key0"), Some("again"));
+
+        let (key, value) = ("k".repeat(MAX_KEY_BYTES), "v".repeat(MAX_VALUE_BYTES));
+        let (long_key, long_value) = (format!("{key}k"), format!("{value}v"));
+        let offered = [
+            (key.as_str(), value.as_str()),
+            (&long_key, "1"),
+            ("a", &long_value),
+        ];
+        let accepted = proposed(offered, &Trust::All);
+        assert_eq!(
+            accepted.user().collect::<Vec<_>>(),
+            [(key.as_str(), value.as_str())]
+        );
+    }
+}
