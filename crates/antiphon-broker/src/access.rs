@@ -59,10 +59,7 @@ impl Access {
         default_path: PathPermissions,
         assigned: &BTreeMap<&str, PathPermissions>,
     ) -> Self {
-        let mut access = Self {
-            globals,
-            levels: vec![Level::allowing(default_path)],
-        };
+        let mut access = Self { globals, levels: vec![Level::allowing(default_path)] };
         // In this order a path comes after all paths above it, so that new levels inherit the final value.
         for (path, allowed) in assigned {
             let mut level = 0;
@@ -98,16 +95,12 @@ struct Level {
 
 impl Level {
     fn allowing(allowed: PathPermissions) -> Self {
-        Self {
-            allowed,
-            below: Vec::new(),
-        }
+        Self { allowed, below: Vec::new() }
     }
 
     /// The place of `segment` among the segments below, or the place where it belongs.
     fn find(&self, segment: &str) -> Result<usize, usize> {
-        self.below
-            .binary_search_by(|(other, _)| other.as_ref().cmp(segment))
+        self.below.binary_search_by(|(other, _)| other.as_ref().cmp(segment))
     }
 }
 

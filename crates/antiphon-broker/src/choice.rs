@@ -48,7 +48,9 @@ impl<X> Route<X> {
                 .sticky
                 .lock()
                 .recall(self.path())
-                .and_then(|chosen| self.handlers.iter().position(|handler| handler.session.id() == chosen))
+                .and_then(|chosen| {
+                    self.handlers.iter().position(|handler| handler.session.id() == chosen)
+                })
                 .unwrap_or_else(|| self.least_in_flight(sender)),
         }
     }

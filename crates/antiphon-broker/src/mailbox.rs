@@ -58,7 +58,9 @@ impl Spare {
     pub(crate) fn keep(&mut self, mailbox: Mailbox) {
         let mut bytes = mailbox.bytes;
         let capacity = bytes.capacity();
-        if capacity == 0 || self.buffers.len() >= MAX_SPARE || self.bytes + capacity > MAX_SPARE_BYTES
+        if capacity == 0
+            || self.buffers.len() >= MAX_SPARE
+            || self.bytes + capacity > MAX_SPARE_BYTES
         {
             return;
         }

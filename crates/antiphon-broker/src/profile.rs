@@ -22,10 +22,6 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn principal(&self) -> &str {
-        self.properties.get(PRINCIPAL).unwrap_or_default()
-    }
-
     /// The same session with other roles.
     pub(crate) fn with_roles(&self, roles: Roles, access: Arc<Access>) -> Self {
         let mut properties = self.properties.clone();

@@ -38,9 +38,7 @@ impl Properties {
 
     /// All properties, in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_ref(), value.as_ref()))
+        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
     /// The fixed properties, in key order.
@@ -51,6 +49,11 @@ impl Properties {
     /// The user properties, in key order.
     pub fn user(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(|(key, _)| !is_fixed(key))
+    }
+
+    /// All properties in key order, for those who keep them.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.0.iter()
     }
 
     /// How many properties there are.
@@ -187,15 +190,10 @@ const ENVIRONMENT: &str = "$Environment";
 fn check_user_key(key: &str) -> Result<(), PropertiesError> {
     if key.len() > MAX_KEY_BYTES {
         let key = key[..key.floor_char_boundary(MAX_KEY_BYTES)].to_owned();
-        return Err(PropertiesError::KeyTooLong {
-            key,
-            limit: MAX_KEY_BYTES,
-        });
+        return Err(PropertiesError::KeyTooLong { key, limit: MAX_KEY_BYTES });
     }
     if !valid_user_key(key) {
-        return Err(PropertiesError::InvalidKey {
-            key: key.to_owned(),
-        });
+        return Err(PropertiesError::InvalidKey { key: key.to_owned() });
     }
     Ok(())
 }
@@ -205,67 +203,42 @@ mod tests {
     use super::*;
 
     fn some() -> Properties {
-        [
-            ("b", "2"),
-            ("$Principal", "alice"),
-            ("!a", "1"),
-            ("$Country", "DE"),
-        ]
-        .map(|(key, value)| (Arc::from(key), Arc::from(value)))
-        .into_iter()
-        .collect()
+        [("b", "2"), ("$Principal", "alice"), ("!a", "1"), ("$Country", "DE")]
+            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+            .into_iter()
+            .collect()
     }
 
     #[track_caller]
     fn check_proposed(offered: &[(&str, &str)], trust: &Trust, expected: &[(&str, &str)]) {
-        assert_eq!(
-            proposed(offered.iter().copied(), trust)
-                .iter()
-                .collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(proposed(offered.iter().copied(), trust).iter().collect::<Vec<_>>(), expected);
     }
 
     fn numbered(count: usize) -> Vec<(String, String)> {
-        (0..count)
-            .map(|n| (format!("key{n}"), n.to_string()))
-            .collect()
+        (0..count).map(|n| (format!("key{n}"), n.to_string())).collect()
     }
 
     fn pairs(owned: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-        owned
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        owned.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     #[test]
     fn properties_are_listed_by_kind_in_key_order() {
         let properties = some();
-        let all = [
-            ("!a", "1"),
-            ("$Country", "DE"),
-            ("$Principal", "alice"),
-            ("b", "2"),
-        ];
+        let all = [("!a", "1"), ("$Country", "DE"), ("$Principal", "alice"), ("b", "2")];
         assert_eq!(properties.iter().collect::<Vec<_>>(), all);
         assert_eq!(properties.fixed().collect::<Vec<_>>(), all[1..3]);
         assert_eq!(properties.user().collect::<Vec<_>>(), [all[0], all[3]]);
         assert_eq!((properties.len(), properties.is_empty()), (4, false));
         assert!(Properties::default().is_empty());
-        assert_eq!(
-            (properties.get("b"), properties.get("B")),
-            (Some("2"), None)
-        );
+        assert_eq!((properties.get("b"), properties.get("B")), (Some("2"), None));
     }
 
     #[test]
     fn later_values_replace_earlier_ones() {
         let mut properties = some();
         properties.extend([(Arc::from("$Principal"), Arc::from("bob"))]);
-        assert_eq!(
-            (properties.get("$Principal"), properties.len()),
-            (Some("bob"), 4)
-        );
+        assert_eq!((properties.get("$Principal"), properties.len()), (Some("bob"), 4));
     }
 
     #[test]
@@ -273,9 +246,7 @@ mod tests {
         for key in ["a", "Department", "a$b", "[x]", "a.b-c/d", "*F", "é"] {
             assert!(valid_user_key(key), "{key}");
         }
-        for key in [
-            "", "$a", "$", "a b", "a\tb", "a\r", "\nb", "a\"", "a'b", "(a", "a)", "a,b",
-        ] {
+        for key in ["", "$a", "$", "a b", "a\tb", "a\r", "\nb", "a\"", "a'b", "(a", "a)", "a,b"] {
             assert!(!valid_user_key(key), "{key:?}");
         }
     }
@@ -289,11 +260,7 @@ mod tests {
             &[("$Environment", "PYTHON_CPython_3.11")],
         );
         let long = "x".repeat(MAX_VALUE_BYTES + 1);
-        check_proposed(
-            &[("$Environment", &long)],
-            &Trust::All,
-            &[("$Environment", "UNKNOWN")],
-        );
+        check_proposed(&[("$Environment", &long)], &Trust::All, &[("$Environment", "UNKNOWN")]);
     }
 
     #[test]
@@ -314,11 +281,7 @@ mod tests {
         let offered = [("a", "1"), ("b", "2"), ("c d", "3"), ("b", "4")];
         let environment = ("$Environment", "UNKNOWN");
         check_proposed(&offered, &Trust::None, &[environment]);
-        check_proposed(
-            &offered,
-            &Trust::All,
-            &[environment, ("a", "1"), ("b", "4")],
-        );
+        check_proposed(&offered, &Trust::All, &[environment, ("a", "1"), ("b", "4")]);
         check_proposed(
             &offered,
             &Trust::Keys(BTreeSet::from(["b".into()])),
@@ -338,15 +301,8 @@ mod tests {
 
         let (key, value) = ("k".repeat(MAX_KEY_BYTES), "v".repeat(MAX_VALUE_BYTES));
         let (long_key, long_value) = (format!("{key}k"), format!("{value}v"));
-        let offered = [
-            (key.as_str(), value.as_str()),
-            (&long_key, "1"),
-            ("a", &long_value),
-        ];
+        let offered = [(key.as_str(), value.as_str()), (&long_key, "1"), ("a", &long_value)];
         let accepted = proposed(offered, &Trust::All);
-        assert_eq!(
-            accepted.user().collect::<Vec<_>>(),
-            [(key.as_str(), value.as_str())]
-        );
+        assert_eq!(accepted.user().collect::<Vec<_>>(), [(key.as_str(), value.as_str())]);
     }
 }

@@ -81,7 +81,8 @@ impl<X> Registry<X> {
         let Narrowed::Buckets(buckets) = filter.narrow(self) else {
             return self.iter().filter(matches).cloned().collect();
         };
-        let mut slots: Vec<Slot> = buckets.iter().flat_map(|bucket| self.slots_of(*bucket)).collect();
+        let mut slots: Vec<Slot> =
+            buckets.iter().flat_map(|bucket| self.slots_of(*bucket)).collect();
         slots.sort_unstable();
         slots.dedup();
         slots.iter().map(|&slot| &self.sessions[slot as usize]).filter(matches).cloned().collect()
@@ -146,7 +147,9 @@ impl<X> Index for Registry<X> {
     fn size(&self, bucket: Bucket<'_>) -> usize {
         match bucket {
             Bucket::Property { key: SESSION_ID, .. } => 1,
-            Bucket::Property { .. } | Bucket::Role(_) => self.indexed(bucket).map_or(0, HashSet::len),
+            Bucket::Property { .. } | Bucket::Role(_) => {
+                self.indexed(bucket).map_or(0, HashSet::len)
+            }
         }
     }
 

@@ -105,7 +105,9 @@ impl<X> Routes<X> {
         );
         match outcome {
             papaya::Compute::Aborted(conflict) => Err(conflict),
-            papaya::Compute::Inserted(..) | papaya::Compute::Updated { .. } | papaya::Compute::Removed(..) => Ok(()),
+            papaya::Compute::Inserted(..)
+            | papaya::Compute::Updated { .. }
+            | papaya::Compute::Removed(..) => Ok(()),
         }
     }
 

@@ -135,7 +135,13 @@ pub enum Flush {
 }
 
 impl<X> Session<X> {
-    pub(crate) fn new(id: SessionId, driver: X, client: Client, start_time: u64, profile: Profile) -> Self {
+    pub(crate) fn new(
+        id: SessionId,
+        driver: X,
+        client: Client,
+        start_time: u64,
+        profile: Profile,
+    ) -> Self {
         Self {
             id,
             driver,
@@ -330,7 +336,11 @@ impl<X> Session<X> {
     }
 
     /// Remembers a registration, or tells why not.
-    pub(crate) fn add_handler(&self, handler: &Arc<Handler<X>>, limits: &Limits) -> Result<(), Undeliverable> {
+    pub(crate) fn add_handler(
+        &self,
+        handler: &Arc<Handler<X>>,
+        limits: &Limits,
+    ) -> Result<(), Undeliverable> {
         let mut state = self.state.lock();
         if state.ended {
             return Err(Undeliverable::Ended);
@@ -350,7 +360,11 @@ impl<X> Session<X> {
     }
 
     /// Ends the session: nothing is appended after the parting frames. `None` if it had ended already.
-    pub(crate) fn end(self: &Arc<Self>, reason: CloseReason, outbox: &mut Outbox<X>) -> Option<Remains<X>> {
+    pub(crate) fn end(
+        self: &Arc<Self>,
+        reason: CloseReason,
+        outbox: &mut Outbox<X>,
+    ) -> Option<Remains<X>> {
         let mut state = self.state.lock();
         if state.ended {
             return None;
@@ -385,7 +399,11 @@ impl<X> Session<X> {
 impl<X> Session<X> {
     /// Writes all that waits, with as few calls of `write` as possible and no lock held during them. Any thread may
     /// call it at any time; others may append meanwhile.
-    pub fn flush(&self, spare: &mut Spare, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Flush {
+    pub fn flush(
+        &self,
+        spare: &mut Spare,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> Flush {
         let mut state = self.state.lock();
         state.dirty = false;
         if state.writing || state.blocked {
@@ -440,7 +458,10 @@ impl<X> State<X> {
 }
 
 /// True if all was written, false if the socket takes no more.
-fn write_all(mail: &mut Mailbox, write: &mut impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
+fn write_all(
+    mail: &mut Mailbox,
+    write: &mut impl FnMut(&[u8]) -> io::Result<usize>,
+) -> io::Result<bool> {
     while !mail.waiting().is_empty() {
         match write(mail.waiting()) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

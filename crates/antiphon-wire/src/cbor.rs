@@ -33,10 +33,7 @@ pub enum Kind {
 #[must_use]
 pub fn check(bytes: &[u8]) -> Option<Kind> {
     let mut items = Items { rest: bytes };
-    let mut open = Open {
-        left: [0; MAX_DEPTH],
-        depth: 0,
-    };
+    let mut open = Open { left: [0; MAX_DEPTH], depth: 0 };
     let kind = items.next(&mut open)?;
     while open.depth > 0 {
         items.next(&mut open)?;
@@ -125,11 +122,7 @@ impl Items<'_> {
 
     fn container(&mut self, major: u8, info: u8, open: &mut Open) -> Option<Kind> {
         if info == INDEFINITE {
-            open.push(if major == 4 {
-                INDEFINITE_ARRAY
-            } else {
-                INDEFINITE_MAP_EVEN
-            })?;
+            open.push(if major == 4 { INDEFINITE_ARRAY } else { INDEFINITE_MAP_EVEN })?;
             return Some(Kind::Container);
         }
         let count = self.argument(info).filter(|&count| count < MAX_ITEMS)?;
@@ -190,11 +183,7 @@ impl Items<'_> {
             _ => return None,
         };
         let bytes = self.take(length)?;
-        Some(
-            bytes
-                .iter()
-                .fold(0, |value, &byte| value << 8 | u64::from(byte)),
-        )
+        Some(bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
     }
 
     fn take(&mut self, length: usize) -> Option<&[u8]> {

@@ -100,11 +100,7 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.rest.len() < max_bytes {
-            Fault::Truncated
-        } else {
-            Fault::Overlong
-        })
+        Err(if self.rest.len() < max_bytes { Fault::Truncated } else { Fault::Overlong })
     }
 
     /// Takes a length and that many bytes.

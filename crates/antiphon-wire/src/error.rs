@@ -26,21 +26,13 @@ impl Malformed {
         if !self.field.is_empty() {
             return self;
         }
-        Self {
-            message,
-            field,
-            fault: self.fault,
-        }
+        Self { message, field, fault: self.fault }
     }
 }
 
 impl From<Fault> for Malformed {
     fn from(fault: Fault) -> Self {
-        Self {
-            message: "",
-            field: "",
-            fault,
-        }
+        Self { message: "", field: "", fault }
     }
 }
 

@@ -32,10 +32,7 @@ impl Encode for SessionId {
 
 impl<'a> Decode<'a> for SessionId {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        Ok(Self {
-            server: reader.varint64()?,
-            client: reader.varint64()?,
-        })
+        Ok(Self { server: reader.varint64()?, client: reader.varint64()? })
     }
 }
 

@@ -69,27 +69,16 @@ impl<'a> Message<'a> {
             REQUEST => {
                 let service = reader.varint32()?;
                 let conversation = ConversationId(reader.varint64()?);
-                Self::Request {
-                    service,
-                    conversation,
-                    body: reader.rest(),
-                }
+                Self::Request { service, conversation, body: reader.rest() }
             }
             RESPONSE => {
                 let conversation = ConversationId(reader.varint64()?);
-                Self::Response {
-                    conversation,
-                    body: reader.rest(),
-                }
+                Self::Response { conversation, body: reader.rest() }
             }
             ERROR => {
                 let conversation = ConversationId(reader.varint64()?);
                 let text = <&str>::decode(&mut reader)?;
-                Self::Error {
-                    conversation,
-                    text,
-                    reason: Reason(reader.varint32()?),
-                }
+                Self::Error { conversation, text, reason: Reason(reader.varint32()?) }
             }
             ABORT => Self::Abort,
             CLOSE_REQUEST => Self::CloseRequest,

@@ -38,14 +38,8 @@ pub enum DataType {
 
 impl DataType {
     /// Every type.
-    pub const ALL: [Self; 6] = [
-        Self::String,
-        Self::Json,
-        Self::Binary,
-        Self::Int64,
-        Self::Double,
-        Self::RecordV2,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::String, Self::Json, Self::Binary, Self::Int64, Self::Double, Self::RecordV2];
 
     /// The name on the wire.
     #[must_use]
@@ -63,9 +57,7 @@ impl DataType {
     /// The type of a name. All SDKs send exactly these names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|data_type| data_type.name() == name)
+        Self::ALL.into_iter().find(|data_type| data_type.name() == name)
     }
 }
 
@@ -100,10 +92,6 @@ impl Value<'_> {
             DataType::Double => matches!(kind, Kind::Float | Kind::Null),
             DataType::Json | DataType::Binary | DataType::RecordV2 => true,
         };
-        if fits {
-            Ok(data_type)
-        } else {
-            Err(InvalidValue::OtherKind(data_type))
-        }
+        if fits { Ok(data_type) } else { Err(InvalidValue::OtherKind(data_type)) }
     }
 }

@@ -46,8 +46,7 @@ impl Role {
     /// at all is an assignment too: it blocks what the levels above and the defaults grant.
     #[must_use]
     pub fn granting_at(mut self, path: &str, permissions: &[PathPermission]) -> Self {
-        self.paths
-            .insert(normalised(path), PathPermissions::of(permissions));
+        self.paths.insert(normalised(path), PathPermissions::of(permissions));
         self
     }
 }
@@ -94,11 +93,7 @@ impl Security {
 
     /// The roles that a session of `principal` (empty for an anonymous one) gets besides its own.
     pub fn roles_for(&self, principal: &str) -> &BTreeSet<Arc<str>> {
-        if principal.is_empty() {
-            &self.anonymous_sessions
-        } else {
-            &self.named_sessions
-        }
+        if principal.is_empty() { &self.anonymous_sessions } else { &self.named_sessions }
     }
 
     /// What `roles` may do together. Unknown roles grant nothing; roles that include each other in a circle each grant

@@ -37,36 +37,28 @@ fn client_control() -> Role {
 }
 
 fn topic_control() -> Role {
-    Role::default()
-        .including(&["CLIENT"])
-        .granting_by_default(&[P::UpdateTopic, P::ModifyTopic, P::AcquireLock])
+    Role::default().including(&["CLIENT"]).granting_by_default(&[
+        P::UpdateTopic,
+        P::ModifyTopic,
+        P::AcquireLock,
+    ])
 }
 
 fn operator() -> Role {
     Role::default()
         .including(&["CLIENT"])
         .granting(&[G::ViewSession, G::ViewServer])
-        .granting_at(
-            SERVER_BRANCH,
-            &[P::SelectTopic, P::ReadTopic, P::SendToMessageHandler],
-        )
+        .granting_at(SERVER_BRANCH, &[P::SelectTopic, P::ReadTopic, P::SendToMessageHandler])
 }
 
 fn authentication_handler() -> Role {
-    Role::default()
-        .including(&["CLIENT"])
-        .granting(&[G::Authenticate, G::RegisterHandler])
+    Role::default().including(&["CLIENT"]).granting(&[G::Authenticate, G::RegisterHandler])
 }
 
 fn administrator() -> Role {
     Role::default()
         .including(&["CLIENT_CONTROL", "TOPIC_CONTROL"])
-        .granting(&[
-            G::ViewServer,
-            G::ControlServer,
-            G::ViewSecurity,
-            G::ModifySecurity,
-        ])
+        .granting(&[G::ViewServer, G::ControlServer, G::ViewSecurity, G::ModifySecurity])
         .granting(&[G::ReadTopicViews, G::ModifyTopicViews])
         .granting_by_default(&[P::EditTimeSeriesEvents, P::ExposeBranch])
         .granting_at(

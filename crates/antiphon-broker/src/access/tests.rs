@@ -36,18 +36,13 @@ fn stock(names: &[&str]) -> Access {
 
 #[track_caller]
 fn only_these_stock_roles(expected: &[&str], allows: impl Fn(&Access) -> bool) {
-    let allowed: Vec<_> = STOCK
-        .into_iter()
-        .filter(|role| allows(&stock(&[role])))
-        .collect();
+    let allowed: Vec<_> = STOCK.into_iter().filter(|role| allows(&stock(&[role]))).collect();
     assert_eq!(allowed, expected);
 }
 
 #[test]
 fn stock_every_role_sends_to_handlers_outside_the_server_branch() {
-    only_these_stock_roles(&STOCK, |access| {
-        access.allows_at("a/b", P::SendToMessageHandler)
-    });
+    only_these_stock_roles(&STOCK, |access| access.allows_at("a/b", P::SendToMessageHandler));
     only_these_stock_roles(&STOCK, |access| {
         access.allows_at("Diffusions", P::SendToMessageHandler)
     });
@@ -58,11 +53,7 @@ fn stock_every_role_sends_to_handlers_outside_the_server_branch() {
 
 #[test]
 fn stock_operator_and_administrator_send_to_handlers_on_the_server_branch() {
-    for path in [
-        "Diffusion",
-        "Diffusion/Metrics/server",
-        "/Diffusion//Metrics/",
-    ] {
+    for path in ["Diffusion", "Diffusion/Metrics/server", "/Diffusion//Metrics/"] {
         only_these_stock_roles(&["OPERATOR", "ADMINISTRATOR"], |access| {
             access.allows_at(path, P::SendToMessageHandler)
         });
@@ -74,23 +65,16 @@ fn stock_path_rows() {
     only_these_stock_roles(&["CLIENT_CONTROL", "ADMINISTRATOR"], |access| {
         access.allows_at("a", P::SendToSession)
     });
-    only_these_stock_roles(
-        &["CLIENT_CONTROL", "TOPIC_CONTROL", "ADMINISTRATOR"],
-        |access| access.allows_at("a", P::AcquireLock),
-    );
+    only_these_stock_roles(&["CLIENT_CONTROL", "TOPIC_CONTROL", "ADMINISTRATOR"], |access| {
+        access.allows_at("a", P::AcquireLock)
+    });
 }
 
 #[test]
 fn stock_global_rows() {
     let rows: [(G, &[&str]); 8] = [
-        (
-            G::RegisterHandler,
-            &["CLIENT_CONTROL", "AUTHENTICATION_HANDLER", "ADMINISTRATOR"],
-        ),
-        (
-            G::ViewSession,
-            &["CLIENT_CONTROL", "OPERATOR", "ADMINISTRATOR"],
-        ),
+        (G::RegisterHandler, &["CLIENT_CONTROL", "AUTHENTICATION_HANDLER", "ADMINISTRATOR"]),
+        (G::ViewSession, &["CLIENT_CONTROL", "OPERATOR", "ADMINISTRATOR"]),
         (G::ModifySession, &["CLIENT_CONTROL", "ADMINISTRATOR"]),
         (G::Authenticate, &["AUTHENTICATION_HANDLER"]),
         (G::ViewServer, &["OPERATOR", "ADMINISTRATOR"]),
@@ -155,9 +139,7 @@ fn stock_sessions_are_clients_with_or_without_a_principal() {
 
 #[test]
 fn roles_of_all_sessions_depend_on_whether_there_is_a_principal() {
-    let security = Security::default()
-        .named_sessions(&["a", "b"])
-        .anonymous_sessions(&["c"]);
+    let security = Security::default().named_sessions(&["a", "b"]).anonymous_sessions(&["c"]);
     assert_eq!(*security.roles_for("alice"), roles(&["a", "b"]));
     assert_eq!(*security.roles_for(""), roles(&["c"]));
 }
@@ -172,14 +154,8 @@ fn permissions_have_their_wire_numbers() {
         P::ALL.iter().map(|p| p.number()).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]
     );
-    assert_eq!(
-        (G::RegisterHandler.number(), G::RegisterHandler.name()),
-        (3, "REGISTER_HANDLER")
-    );
-    assert_eq!(
-        (P::ExposeBranch.number(), P::ExposeBranch.name()),
-        (11, "EXPOSE_BRANCH")
-    );
+    assert_eq!((G::RegisterHandler.number(), G::RegisterHandler.name()), (3, "REGISTER_HANDLER"));
+    assert_eq!((P::ExposeBranch.number(), P::ExposeBranch.name()), (11, "EXPOSE_BRANCH"));
 }
 
 #[test]
@@ -201,32 +177,16 @@ fn unknown_roles_grant_nothing() {
 #[test]
 fn roles_that_include_each_other_share_their_permissions() {
     let security = Security::default()
-        .role(
-            "a",
-            Role::default().including(&["b"]).granting(&[G::ViewServer]),
-        )
-        .role(
-            "b",
-            Role::default()
-                .including(&["a", "b"])
-                .granting(&[G::ViewSession]),
-        );
+        .role("a", Role::default().including(&["b"]).granting(&[G::ViewServer]))
+        .role("b", Role::default().including(&["a", "b"]).granting(&[G::ViewSession]));
     let access = security.compile(&roles(&["b"]));
-    assert_eq!(
-        access.globals().iter().collect::<Vec<_>>(),
-        [G::ViewSession, G::ViewServer]
-    );
+    assert_eq!(access.globals().iter().collect::<Vec<_>>(), [G::ViewSession, G::ViewServer]);
 }
 
 #[test]
 fn an_empty_assignment_blocks_and_an_assignment_of_another_role_opens() {
     let security = Security::default()
-        .role(
-            "a",
-            Role::default()
-                .granting_by_default(&[P::SendToSession])
-                .granting_at("x", &[]),
-        )
+        .role("a", Role::default().granting_by_default(&[P::SendToSession]).granting_at("x", &[]))
         .role("b", Role::default().granting_at("x", &[P::AcquireLock]));
     let a = security.compile(&roles(&["a"]));
     assert!(a.allows_at("y", P::SendToSession));
@@ -238,10 +198,7 @@ fn an_empty_assignment_blocks_and_an_assignment_of_another_role_opens() {
 #[test]
 fn an_assigned_path_is_the_same_with_other_slashes() {
     let role = Role::default().granting_at("/x//y/", &[P::AcquireLock]);
-    let access = Security::default()
-        .role("a", role)
-        .isolate("x/y/z/")
-        .compile(&roles(&["a"]));
+    let access = Security::default().role("a", role).isolate("x/y/z/").compile(&roles(&["a"]));
     assert!(access.allows_at("x/y", P::AcquireLock));
     assert!(!access.allows_at("x/y/z", P::AcquireLock));
 }
@@ -276,9 +233,7 @@ impl Model {
             }
             security = security.role(&index.to_string(), role);
         }
-        self.isolated
-            .iter()
-            .fold(security, |security, path| security.isolate(path))
+        self.isolated.iter().fold(security, |security, path| security.isolate(path))
     }
 
     fn with_included(&self, roles: &BTreeSet<usize>) -> Vec<&ModelRole> {
@@ -288,15 +243,11 @@ impl Model {
             let included: Vec<_> = known.flat_map(|role| role.includes.clone()).collect();
             all.extend(included);
         }
-        all.iter()
-            .filter_map(|role| self.roles.get(*role))
-            .collect()
+        all.iter().filter_map(|role| self.roles.get(*role)).collect()
     }
 
     fn allows(&self, roles: &BTreeSet<usize>, permission: G) -> bool {
-        self.with_included(roles)
-            .iter()
-            .any(|role| role.globals.contains(&permission))
+        self.with_included(roles).iter().any(|role| role.globals.contains(&permission))
     }
 
     /// The rule as it is written down: level by level from the path up to the root.
@@ -304,10 +255,7 @@ impl Model {
         let roles = self.with_included(roles);
         let mut level = path;
         loop {
-            let assigned: Vec<_> = roles
-                .iter()
-                .filter_map(|role| role.paths.get(level))
-                .collect();
+            let assigned: Vec<_> = roles.iter().filter_map(|role| role.paths.get(level)).collect();
             if !assigned.is_empty() {
                 return assigned.iter().any(|granted| granted.contains(&permission));
             }
@@ -315,9 +263,7 @@ impl Model {
                 return false;
             }
             if level.is_empty() {
-                return roles
-                    .iter()
-                    .any(|role| role.default_path.contains(&permission));
+                return roles.iter().any(|role| role.default_path.contains(&permission));
             }
             level = level.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
@@ -330,10 +276,7 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn path_permissions() -> impl Strategy<Value = Vec<P>> {
-    subsequence(
-        vec![P::ReadTopic, P::SendToMessageHandler, P::ExposeBranch],
-        0..=3,
-    )
+    subsequence(vec![P::ReadTopic, P::SendToMessageHandler, P::ExposeBranch], 0..=3)
 }
 
 prop_compose! {

@@ -80,9 +80,7 @@ impl Properties {
 impl Changed {
     fn last_new_user_key(&self) -> Option<&str> {
         let user = self.previous.iter().rev().filter(|(key, _)| !is_fixed(key));
-        user.filter(|(_, before)| before.is_none())
-            .map(|(key, _)| key.as_ref())
-            .next()
+        user.filter(|(_, before)| before.is_none()).map(|(key, _)| key.as_ref()).next()
     }
 }
 
@@ -99,20 +97,13 @@ fn settable(key: &str, value: &str) -> Result<Option<Arc<str>>, PropertiesError>
         }
     };
     if value.len() > MAX_VALUE_BYTES {
-        return Err(PropertiesError::ValueTooLong {
-            key: key.to_owned(),
-            limit: MAX_VALUE_BYTES,
-        });
+        return Err(PropertiesError::ValueTooLong { key: key.to_owned(), limit: MAX_VALUE_BYTES });
     }
     Ok(Some(canonical))
 }
 
 fn coordinate(text: &str) -> String {
-    let number = text
-        .trim()
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite());
+    let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
     // Debug writes "51.0" where Display writes "51"; the SDKs print coordinates as floats.
     format!("{:?}", number.unwrap_or(f64::NAN))
 }
@@ -129,25 +120,15 @@ mod tests {
     use crate::properties::MAX_KEY_BYTES;
 
     fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(key, value)| (Arc::from(*key), Arc::from(*value)))
-            .collect()
+        pairs.iter().map(|(key, value)| (Arc::from(*key), Arc::from(*value))).collect()
     }
 
     fn before() -> Properties {
-        properties(&[
-            ("$Country", "DE"),
-            ("$Principal", "alice"),
-            ("a", "1"),
-            ("b", "2"),
-        ])
+        properties(&[("$Country", "DE"), ("$Principal", "alice"), ("a", "1"), ("b", "2")])
     }
 
     fn user_properties(count: usize) -> Properties {
-        (0..count)
-            .map(|n| (Arc::from(format!("key{n:03}")), Arc::from(n.to_string())))
-            .collect()
+        (0..count).map(|n| (Arc::from(format!("key{n:03}")), Arc::from(n.to_string()))).collect()
     }
 
     /// Applies a change to `before()` and checks the properties and the previous values that come out.
@@ -161,10 +142,7 @@ mod tests {
         let change = Change::new(set.iter().copied(), remove.iter().copied()).unwrap();
         let (properties, changed) = before().apply(&change).unwrap();
         assert_eq!(properties.iter().collect::<Vec<_>>(), after);
-        let shown = changed
-            .previous
-            .iter()
-            .map(|(key, value)| (key.as_ref(), value.as_deref()));
+        let shown = changed.previous.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
         assert_eq!(shown.collect::<Vec<_>>(), previous);
     }
 
@@ -173,12 +151,7 @@ mod tests {
         check(
             &[("c", "3"), ("a", "one")],
             &["b", "none"],
-            &[
-                ("$Country", "DE"),
-                ("$Principal", "alice"),
-                ("a", "one"),
-                ("c", "3"),
-            ],
+            &[("$Country", "DE"), ("$Principal", "alice"), ("a", "one"), ("c", "3")],
             &[("a", Some("1")), ("b", Some("2")), ("c", None)],
         );
     }
@@ -222,18 +195,9 @@ mod tests {
     #[test]
     fn other_fixed_properties_stay_as_they_are() {
         let long = "x".repeat(MAX_VALUE_BYTES + 1);
-        let unchanged = [
-            ("$Country", "DE"),
-            ("$Principal", "alice"),
-            ("a", "1"),
-            ("b", "2"),
-        ];
+        let unchanged = [("$Country", "DE"), ("$Principal", "alice"), ("a", "1"), ("b", "2")];
         check(
-            &[
-                ("$Principal", "admin"),
-                ("$Roles", &long),
-                ("$Environment", "x"),
-            ],
+            &[("$Principal", "admin"), ("$Roles", &long), ("$Environment", "x")],
             &["$Country", "$Principal"],
             &unchanged,
             &[],
@@ -242,12 +206,7 @@ mod tests {
 
     #[test]
     fn a_value_that_is_there_already_is_no_change() {
-        let unchanged = [
-            ("$Country", "DE"),
-            ("$Principal", "alice"),
-            ("a", "1"),
-            ("b", "2"),
-        ];
+        let unchanged = [("$Country", "DE"), ("$Principal", "alice"), ("a", "1"), ("b", "2")];
         check(&[("a", "1"), ("$Country", "de")], &[], &unchanged, &[]);
     }
 
@@ -256,12 +215,7 @@ mod tests {
         check(
             &[("a", "x"), ("a", "y")],
             &["a"],
-            &[
-                ("$Country", "DE"),
-                ("$Principal", "alice"),
-                ("a", "y"),
-                ("b", "2"),
-            ],
+            &[("$Country", "DE"), ("$Principal", "alice"), ("a", "y"), ("b", "2")],
             &[("a", Some("1"))],
         );
     }
@@ -274,27 +228,19 @@ mod tests {
         let long_key = format!("k{key}");
         assert_eq!(
             Change::new([(long_key.as_str(), "")], []),
-            Err(PropertiesError::KeyTooLong {
-                key: long_key[..127].to_owned(),
-                limit: 128
-            })
+            Err(PropertiesError::KeyTooLong { key: long_key[..127].to_owned(), limit: 128 })
         );
         let long_value = format!("{value}v");
         for key in ["a", "$Country", "$Latitude"] {
             assert_eq!(
                 Change::new([(key, long_value.as_str())], []),
-                Err(PropertiesError::ValueTooLong {
-                    key: key.to_owned(),
-                    limit: 4096
-                })
+                Err(PropertiesError::ValueTooLong { key: key.to_owned(), limit: 4096 })
             );
         }
         for key in ["", "a b", "a,b"] {
             assert_eq!(
                 Change::new([(key, "1")], []),
-                Err(PropertiesError::InvalidKey {
-                    key: key.to_owned()
-                })
+                Err(PropertiesError::InvalidKey { key: key.to_owned() })
             );
         }
     }
@@ -305,19 +251,13 @@ mod tests {
         let one = Change::new([("x", "1"), ("$Language", "en")], []).unwrap();
         let (full, _) = almost.apply(&one).unwrap();
 
-        let too_many = Err(PropertiesError::TooManyProperties {
-            key: "y".to_owned(),
-            limit: 64,
-        });
+        let too_many = Err(PropertiesError::TooManyProperties { key: "y".to_owned(), limit: 64 });
         let two = Change::new([("x", "1"), ("y", "1"), ("key000", "new")], []).unwrap();
         assert_eq!(almost.apply(&two), too_many);
         let another = Change::new([("$Latitude", "1"), ("x", "2"), ("y", "1")], []).unwrap();
         assert_eq!(full.apply(&another), too_many);
         let exchange = Change::new([("a", "1")], ["x"]).unwrap();
-        assert_eq!(
-            full.apply(&exchange).unwrap().0.user().count(),
-            MAX_USER_PROPERTIES
-        );
+        assert_eq!(full.apply(&exchange).unwrap().0.user().count(), MAX_USER_PROPERTIES);
     }
 
     proptest! {

@@ -34,9 +34,7 @@ impl KeySelection {
                 }
             }
             if selection.named.len() > MAX_SELECTED_KEYS {
-                return Err(PropertiesError::TooManyKeys {
-                    limit: MAX_SELECTED_KEYS,
-                });
+                return Err(PropertiesError::TooManyKeys { limit: MAX_SELECTED_KEYS });
             }
         }
         Ok(selection)
@@ -49,11 +47,7 @@ impl KeySelection {
 
     /// Whether the property `key` is asked for.
     pub fn covers(&self, key: &str) -> bool {
-        let whole_kind = if is_fixed(key) {
-            self.all_fixed
-        } else {
-            self.all_user
-        };
+        let whole_kind = if is_fixed(key) { self.all_fixed } else { self.all_user };
         whole_kind || self.named.contains(key)
     }
 
@@ -66,16 +60,10 @@ impl KeySelection {
         let scans = self.all_fixed || self.all_user;
         let scanned = scans.then(|| properties.iter().filter(|(key, _)| self.covers(key)));
         let looked_up = (!scans).then(|| {
-            let found = self
-                .named
-                .iter()
-                .filter_map(|key| properties.0.get_key_value(&**key));
+            let found = self.named.iter().filter_map(|key| properties.0.get_key_value(&**key));
             found.map(|(key, value)| (key.as_ref(), value.as_ref()))
         });
-        scanned
-            .into_iter()
-            .flatten()
-            .chain(looked_up.into_iter().flatten())
+        scanned.into_iter().flatten().chain(looked_up.into_iter().flatten())
     }
 }
 
@@ -88,19 +76,11 @@ mod tests {
 
     use super::*;
 
-    const PAIRS: [(&str, &str); 5] = [
-        ("!a", "1"),
-        ("$Country", "DE"),
-        ("$Principal", "alice"),
-        ("b", "2"),
-        ("c", "3"),
-    ];
+    const PAIRS: [(&str, &str); 5] =
+        [("!a", "1"), ("$Country", "DE"), ("$Principal", "alice"), ("b", "2"), ("c", "3")];
 
     fn properties() -> Properties {
-        PAIRS
-            .into_iter()
-            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
-            .collect()
+        PAIRS.into_iter().map(|(key, value)| (Arc::from(key), Arc::from(value))).collect()
     }
 
     #[track_caller]
@@ -123,10 +103,7 @@ mod tests {
         check(&["c", "$Principal", "c", "!a"], &["!a", "$Principal", "c"]);
         check(&["none", "$None", "B"], &[]);
         let selection = KeySelection::parse(["$Principal", "none"]).unwrap();
-        assert_eq!(
-            selection.select(&properties()).collect::<Vec<_>>(),
-            [("$Principal", "alice")]
-        );
+        assert_eq!(selection.select(&properties()).collect::<Vec<_>>(), [("$Principal", "alice")]);
     }
 
     #[test]

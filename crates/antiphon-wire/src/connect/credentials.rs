@@ -49,9 +49,7 @@ impl<'a> Decode<'a> for Credentials<'a> {
         let bytes = reader.bytes()?;
         match tag {
             NONE => Ok(Self::None),
-            PASSWORD => Ok(Self::Password(
-                std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8)?,
-            )),
+            PASSWORD => Ok(Self::Password(std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8)?)),
             CUSTOM => Ok(Self::Custom(bytes)),
             tag => Err(Fault::Tag(tag).into()),
         }

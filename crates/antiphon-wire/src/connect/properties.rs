@@ -20,10 +20,7 @@ pub fn parse_properties(text: &str) -> Option<Vec<(String, String)>> {
         let object: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
         return Some(object.into_iter().collect());
     }
-    QuotedList {
-        chars: text.chars().peekable(),
-    }
-    .pairs()
+    QuotedList { chars: text.chars().peekable() }.pairs()
 }
 
 struct QuotedList<'a> {

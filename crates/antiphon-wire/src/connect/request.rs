@@ -138,9 +138,7 @@ impl ConnectionRequest {
                 }),
             },
         };
-        request
-            .decode_credentials()
-            .map_err(|()| malformed("password"))?;
+        request.decode_credentials().map_err(|()| malformed("password"))?;
         Ok(request)
     }
 
@@ -172,13 +170,10 @@ impl<'h, F: Fn(&str) -> Option<&'h [u8]>> Parameters<'_, F> {
 
     /// A parameter's value. A `+` in the query is itself: the SDKs percent-encode, they do not form-encode.
     fn text(&self, name: &str) -> Result<Option<String>, ()> {
-        let in_query = self
-            .query
-            .split('&')
-            .find_map(|pair| match pair.split_once('=') {
-                Some((key, value)) if key == name => Some(value),
-                _ => None,
-            });
+        let in_query = self.query.split('&').find_map(|pair| match pair.split_once('=') {
+            Some((key, value)) if key == name => Some(value),
+            _ => None,
+        });
         if let Some(value) = in_query {
             let value = percent_decode_str(value).decode_utf8().map_err(|_| ())?;
             return Ok(Some(value.into_owned()));

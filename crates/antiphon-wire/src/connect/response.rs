@@ -69,9 +69,7 @@ pub fn put_resumed(
     resumed: Resumed,
 ) {
     let (code, last_word) = match resumed {
-        Resumed::Intact {
-            next_client_sequence,
-        } => (RECONNECTED, next_client_sequence),
+        Resumed::Intact { next_client_sequence } => (RECONNECTED, next_client_sequence),
         Resumed::WithLoss => (RECONNECTED_WITH_MESSAGE_LOSS, accepted.maximum_message),
     };
     put_success(out, version, code, accepted, last_word);
@@ -89,12 +87,7 @@ fn put_success(
     accepted: &Accepted,
     last_word: u32,
 ) {
-    let Accepted {
-        session,
-        token,
-        ping_period,
-        maximum_message: _,
-    } = accepted;
+    let Accepted { session, token, ping_period, maximum_message: _ } = accepted;
     out.extend_from_slice(&[MAGIC, version.number(), code]);
     out.extend_from_slice(&session.server.to_be_bytes());
     out.extend_from_slice(&session.client.to_be_bytes());

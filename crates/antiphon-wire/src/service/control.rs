@@ -160,10 +160,7 @@ impl Encode for Fetched<'_> {
 impl<'a> Decode<'a> for Fetched<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         Ok(match reader.byte()? {
-            0 => Self::Sessions {
-                sessions: Vec::decode(reader)?,
-                total: reader.varint32()?,
-            },
+            0 => Self::Sessions { sessions: Vec::decode(reader)?, total: reader.varint32()? },
             1 => Self::Refused(Vec::decode(reader)?),
             tag => return Err(Fault::Tag(tag).into()),
         })

@@ -209,10 +209,7 @@ impl<'a> Decode<'a> for PropertyChange<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         Ok(match reader.byte()? {
             1 => Self::New(<&str>::decode(reader)?),
-            2 => Self::Changed {
-                old: <&str>::decode(reader)?,
-                new: <&str>::decode(reader)?,
-            },
+            2 => Self::Changed { old: <&str>::decode(reader)?, new: <&str>::decode(reader)? },
             3 => Self::Removed(<&str>::decode(reader)?),
             4 => Self::Same(<&str>::decode(reader)?),
             tag => return Err(Fault::Tag(tag).into()),

@@ -174,10 +174,7 @@ impl<'a> Decode<'a> for Outcome<'a> {
             Tag::First => Self::Response(Value::decode(reader)?),
             Tag::Second => {
                 let reason = Reason(reader.varint32()?);
-                Self::Error {
-                    reason,
-                    text: <&str>::decode(reader)?,
-                }
+                Self::Error { reason, text: <&str>::decode(reader)? }
             }
         })
     }

@@ -1,0 +1,129 @@
+//! Who a session becomes: what an authenticator grants, at the start and later.
+//!
+//! The broker asks and is told; it knows no credentials. Services 5 and 203.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::connect::Credentials;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::service::principal::ChangePrincipal;
+use antiphon_wire::service::principal::ReAuthenticate;
+
+use crate::batch::Batch;
+use crate::batch::Next;
+use crate::broker::Broker;
+use crate::error::ServiceError;
+use crate::outbox::Outbox;
+use crate::profile::PRINCIPAL;
+use crate::profile::Profile;
+use crate::profile::Roles;
+use crate::properties::Properties;
+use crate::session::Session;
+
+/// What an authenticator grants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The principal; empty for anonymous.
+    pub principal: String,
+    /// The roles, besides those that every session gets.
+    pub roles: Roles,
+    /// The proposed properties that are accepted.
+    pub properties: Properties,
+}
+
+/// A session that wants to be authenticated again. It is answered by [`Batch::authenticated`].
+#[derive(Debug, Clone)]
+pub struct Authentication {
+    conversation: ConversationId,
+    /// The principal that it wants to be; empty for anonymous.
+    pub principal: String,
+    /// In their encoded form.
+    credentials: Vec<u8>,
+    /// The properties that it proposes.
+    pub proposed: Vec<(String, String)>,
+}
+
+impl Authentication {
+    /// What it offers as proof.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials::decode_all(&self.credentials).unwrap_or(Credentials::None)
+    }
+}
+
+impl<X> Batch<'_, X> {
+    pub(crate) fn change_principal(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+    ) -> Result<Next, ServiceError> {
+        let ChangePrincipal { principal, credentials } = Decode::decode_all(body)?;
+        Ok(ask(conversation, principal, &credentials, &[]))
+    }
+
+    pub(crate) fn reauthenticate(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+    ) -> Result<Next, ServiceError> {
+        let ReAuthenticate { principal, credentials, proposed } = Decode::decode_all(body)?;
+        Ok(ask(conversation, principal, &credentials, &proposed))
+    }
+
+    /// Answers [`Next::Authenticate`]: with a grant the session is from here on whom it says, without it the session
+    /// stays who it is.
+    pub fn authenticated(
+        &mut self,
+        authentication: &Authentication,
+        grant: Option<Grant>,
+        outbox: &mut Outbox<X>,
+    ) {
+        let accepted = grant.is_some();
+        if let Some(grant) = grant {
+            self.broker.become_principal(self.session, &grant, outbox);
+            self.profile = self.session.profile();
+        }
+        self.respond(authentication.conversation, &accepted, outbox);
+        self.broker.reap(outbox);
+    }
+}
+
+impl<X> Broker<X> {
+    fn become_principal(&self, session: &Arc<Session<X>>, grant: &Grant, outbox: &mut Outbox<X>) {
+        self.change_profile(session, outbox, |profile| {
+            let mut properties = profile.properties.clone();
+            let user = grant.properties.user();
+            properties.extend(user.map(|(key, value)| (key.into(), value.into())));
+            properties.extend([(PRINCIPAL.into(), grant.principal.as_str().into())]);
+            let roles = self.roles_of(grant);
+            let access = self.access(&roles);
+            Profile { properties, ..profile.clone() }.with_roles(roles, access)
+        });
+    }
+
+    /// The granted roles and those that every such session gets.
+    pub(crate) fn roles_of(&self, grant: &Grant) -> Roles {
+        let everyone: &BTreeSet<Arc<str>> = self.config.security.roles_for(&grant.principal);
+        grant.roles.union(everyone).cloned().collect()
+    }
+}
+
+fn ask(
+    conversation: ConversationId,
+    principal: &str,
+    credentials: &Credentials<'_>,
+    proposed: &[(&str, &str)],
+) -> Next {
+    let mut encoded = Vec::new();
+    credentials.encode(&mut encoded);
+    let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+    Next::Authenticate(Authentication {
+        conversation,
+        principal: principal.to_owned(),
+        credentials: encoded,
+        proposed: proposed.iter().map(owned).collect(),
+    })
+}

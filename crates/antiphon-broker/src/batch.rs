@@ -1,0 +1,208 @@
+//! What one session sends in one read of its socket: each message goes to the service that it asks for.
+//!
+//! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
+//! guard of the routes, and the counts.
+
+use std::sync::Arc;
+
+use antiphon_wire::codec::Encode;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::message;
+use antiphon_wire::message::Message;
+use antiphon_wire::service::Service;
+use antiphon_wire::service::events::CloseReason;
+use papaya::LocalGuard;
+
+use crate::access::GlobalPermission;
+use crate::authentication::Authentication;
+use crate::broker::Broker;
+use crate::error::ServiceError;
+use crate::outbox::Outbox;
+use crate::profile::Profile;
+use crate::session::Session;
+use crate::stats::Counts;
+use crate::time::Millis;
+
+use antiphon_wire::error::Reason;
+
+/// The messages of one read. Dropping it ends it.
+pub struct Batch<'b, X> {
+    pub(crate) broker: &'b Broker<X>,
+    pub(crate) session: &'b Arc<Session<X>>,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) guard: LocalGuard<'b>,
+    pub(crate) now: Millis,
+    pub(crate) counts: Counts,
+}
+
+/// What the driver does after a message.
+#[derive(Debug)]
+pub enum Next {
+    /// Goes on.
+    Continue,
+    /// Asks an authenticator and then calls [`Batch::authenticated`], before the next message of this session.
+    Authenticate(Authentication),
+    /// Reads no more: the session has ended.
+    Closed,
+}
+
+/// The body of a response that has none.
+pub(crate) struct Void;
+
+impl Encode for Void {
+    fn encode(&self, _out: &mut Vec<u8>) {}
+}
+
+impl<'b, X> Batch<'b, X> {
+    pub(crate) fn new(broker: &'b Broker<X>, session: &'b Arc<Session<X>>, now: Millis) -> Self {
+        session.heard(now);
+        Self {
+            broker,
+            session,
+            profile: session.profile(),
+            guard: broker.routes.guard(),
+            now,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Handles one whole message. What cannot be read as a message ends the session; what a service cannot accept is
+    /// answered by an error.
+    pub fn message(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
+        let next = self.dispatch(bytes, outbox);
+        self.broker.reap(outbox);
+        if self.session.has_ended() { Next::Closed } else { next }
+    }
+
+    fn dispatch(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
+        match Message::decode(bytes) {
+            Ok(Message::Request { service, conversation, body }) => {
+                return self.request((service, conversation), body, outbox);
+            }
+            Ok(Message::Response { conversation, body }) => self.answer(conversation, body, outbox),
+            Ok(Message::Error { conversation, text, reason }) => {
+                self.answer_error(conversation, reason, text, outbox);
+            }
+            Ok(Message::CloseRequest) => self.doom(CloseReason::ClosedByClient, outbox),
+            Ok(Message::Abort) | Err(_) => self.doom(CloseReason::InvalidInboundMessage, outbox),
+        }
+        Next::Continue
+    }
+
+    fn request(
+        &mut self,
+        header: (u32, ConversationId),
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Next {
+        let (number, conversation) = header;
+        self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
+            self.counts.refused += 1;
+            let limits = &self.broker.config.limits;
+            self.session.post(error.text.len() + 16, limits, outbox, |out| {
+                message::put_error(out, conversation, error.reason, &error.text);
+            });
+            Next::Continue
+        })
+    }
+
+    fn serve(
+        &mut self,
+        number: u32,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<Next, ServiceError> {
+        let unsupported =
+            || ServiceError::new(Reason::UNSUPPORTED, format!("service {number} is not supported"));
+        match Service::from_number(number).ok_or_else(unsupported)? {
+            Service::MessagingSend => self.send_to_path(conversation, body, outbox),
+            Service::MessagingReceiverServer => self.send_to_session(conversation, body, outbox),
+            Service::MessagingFilterSend => self.send_to_filter(conversation, body, outbox),
+            Service::MessagingReceiverControlRegistration => {
+                self.register(conversation, body, outbox)
+            }
+            Service::MessagingReceiverControlDeregistration => {
+                self.deregister(conversation, body, outbox)
+            }
+            Service::SystemPing | Service::UserPing => self.ping(conversation, body, outbox),
+            Service::ChangePrincipal => return self.change_principal(conversation, body),
+            Service::ReAuthenticate => return self.reauthenticate(conversation, body),
+            Service::CloseClient => self.close_client(conversation, body, outbox),
+            Service::CloseClientFilter => self.close_clients(conversation, body, outbox),
+            Service::GetSessionProperties => self.get_properties(conversation, body, outbox),
+            Service::GetOwnSessionProperties => self.get_own_properties(conversation, body, outbox),
+            Service::SetSessionProperties => self.set_properties(conversation, body, outbox),
+            Service::SetSessionPropertiesFilter => {
+                self.set_properties_filter(conversation, body, outbox)
+            }
+            Service::ChangeAuthorisationRoles => self.change_roles(conversation, body, outbox),
+            Service::ChangeAuthorisationRolesFilter => {
+                self.change_roles_filter(conversation, body, outbox)
+            }
+            Service::SessionFetch => self.fetch_sessions(conversation, body, outbox),
+            Service::SessionPropertiesRegistration => {
+                self.properties_listener(conversation, body, outbox)
+            }
+            Service::SessionEventRegistration => self.add_listener(conversation, body, outbox),
+            Service::SessionEventDeregistration => self.remove_listener(conversation, body, outbox),
+            Service::AcquireSessionLock => self.acquire_lock(conversation, body, outbox),
+            Service::CancelAcquireSessionLock => self.cancel_lock(conversation, body, outbox),
+            Service::ReleaseSessionLock => self.release_lock(conversation, body, outbox),
+            Service::GetSessionLock => self.get_lock(conversation, body, outbox),
+            Service::GetSessionLocks => self.get_locks(conversation, body, outbox),
+            Service::SessionPropertiesEvent
+            | Service::MessagingReceiverClient
+            | Service::FilterResponse => Err(unsupported()),
+        }?;
+        Ok(Next::Continue)
+    }
+
+    fn ping(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        no_body(body)?;
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    /// Answers a request of this session.
+    pub(crate) fn respond(
+        &self,
+        conversation: ConversationId,
+        body: &impl Encode,
+        outbox: &mut Outbox<X>,
+    ) {
+        self.broker.respond(self.session, conversation, body, outbox);
+    }
+
+    pub(crate) fn demand(&self, permission: GlobalPermission) -> Result<(), ServiceError> {
+        if self.profile.access.allows(permission) {
+            Ok(())
+        } else {
+            Err(ServiceError::lacks(permission))
+        }
+    }
+
+    fn doom(&self, reason: CloseReason, outbox: &mut Outbox<X>) {
+        outbox.doomed.push((self.session.clone(), reason));
+    }
+}
+
+impl<X> Drop for Batch<'_, X> {
+    fn drop(&mut self) {
+        self.broker.totals.add(&self.counts);
+    }
+}
+
+/// Refuses bytes where a service has no request body.
+pub(crate) fn no_body(body: &[u8]) -> Result<(), ServiceError> {
+    if body.is_empty() {
+        Ok(())
+    } else {
+        Err(ServiceError::invalid("this service has no request body"))
+    }
+}

@@ -1,0 +1,382 @@
+//! The broker: what all sessions share, and how they begin and end.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use antiphon_wire::codec::Encode;
+use antiphon_wire::connect::Accepted;
+use antiphon_wire::connect::ClientFamily;
+use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Refusal;
+use antiphon_wire::connect::put_accepted;
+use antiphon_wire::error::Reason;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
+use antiphon_wire::ids::SessionToken;
+use antiphon_wire::message;
+use antiphon_wire::service::Service;
+use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::messaging::Outcome;
+use antiphon_wire::websocket;
+use foldhash::HashMap;
+use parking_lot::Mutex;
+use parking_lot::RwLock;
+
+use crate::access::Access;
+use crate::authentication::Grant;
+use crate::batch::Batch;
+use crate::config::BrokerConfig;
+use crate::config::PathRules;
+use crate::events::Listeners;
+use crate::locks::Locks;
+use crate::outbox::Outbox;
+use crate::pending::InFlight;
+use crate::profile::PRINCIPAL;
+use crate::profile::Profile;
+use crate::profile::Roles;
+use crate::registry::Registry;
+use crate::registry::SESSION_ID;
+use crate::routes::Routes;
+use crate::session::Client;
+use crate::session::Remains;
+use crate::session::Session;
+use crate::stats::Counts;
+use crate::stats::Stats;
+use crate::stats::Totals;
+use crate::time::Millis;
+use crate::time::millis;
+
+/// All sessions of one node and what connects them. `X` is the driver's handle on a session.
+///
+/// Every method may be called from any thread at any time; none of them waits for anything but a short lock.
+pub struct Broker<X> {
+    pub(crate) config: BrokerConfig,
+    pub(crate) rules: PathRules,
+    pub(crate) routes: Routes<X>,
+    pub(crate) registry: RwLock<Registry<X>>,
+    /// Held while a session opens, changes or ends, so that listeners see one order of events. Taken before the
+    /// registry, and before any session.
+    pub(crate) listeners: Mutex<Listeners<X>>,
+    pub(crate) locks: Mutex<Locks<X>>,
+    pub(crate) totals: Totals,
+    /// What each set of roles may do, made once.
+    access: Mutex<HashMap<Roles, Arc<Access>>>,
+    next_session: AtomicU64,
+    shutting_down: AtomicBool,
+}
+
+/// A connection that becomes a session.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// What the client asked for.
+    pub request: &'a ConnectionRequest,
+    /// What an authenticator said to it.
+    pub grant: Grant,
+    /// The value of `$ClientIP`.
+    pub client_address: String,
+    /// The value of `$Connector`.
+    pub connector: &'a str,
+    /// Milliseconds since 1970.
+    pub start_time: u64,
+    /// A fresh secret.
+    pub token: SessionToken,
+    /// The time.
+    pub now: Millis,
+}
+
+impl<X> Broker<X> {
+    /// Makes a broker without sessions.
+    #[must_use]
+    pub fn new(config: BrokerConfig) -> Self {
+        Self {
+            rules: PathRules::new(&config),
+            config,
+            routes: Routes::new(),
+            registry: RwLock::default(),
+            listeners: Mutex::default(),
+            locks: Mutex::default(),
+            totals: Totals::default(),
+            access: Mutex::default(),
+            next_session: AtomicU64::new(1),
+            shutting_down: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens a session. Its mailbox begins with the connection response.
+    ///
+    /// # Errors
+    /// The refusal to be sent, if there are too many sessions or the server is shutting down.
+    pub fn open(
+        &self,
+        opening: Opening<'_>,
+        driver: X,
+        outbox: &mut Outbox<X>,
+    ) -> Result<Arc<Session<X>>, Refusal> {
+        let id =
+            SessionId { server: self.config.node, client: self.next_session.fetch_add(1, Relaxed) };
+        let profile = self.profile(id, &opening);
+        let Opening { request, start_time, token, now, .. } = opening;
+        let session = Arc::new(Session::new(id, driver, Client::of(request), start_time, profile));
+        session.heard(now);
+        session.set_next_ping(self.next_ping(now));
+        let accepted = Accepted {
+            session: id,
+            token,
+            ping_period: millis(self.config.ping_period),
+            maximum_message: u32::try_from(self.config.limits.message).unwrap_or(u32::MAX),
+        };
+        let mut listeners = self.listeners.lock();
+        let mut registry = self.registry.write();
+        if self.is_shutting_down() {
+            return Err(Refusal::ServerInitialising);
+        }
+        if registry.len() >= self.config.limits.sessions {
+            return Err(Refusal::LicenseExceeded);
+        }
+        registry.insert(session.clone());
+        drop(registry);
+        session.put_frame(
+            |out| {
+                websocket::put_message(out, RESPONSE_LENGTH, |out| {
+                    put_accepted(out, request.version, &accepted)
+                })
+            },
+            outbox,
+        );
+        listeners.opened(&session, &self.config.limits, outbox);
+        drop(listeners);
+        self.reap(outbox);
+        Ok(session)
+    }
+
+    /// Begins the messages of one read of one socket. Only the session's own driver calls it, one at a time.
+    #[must_use]
+    pub fn batch<'b>(&'b self, session: &'b Arc<Session<X>>, now: Millis) -> Batch<'b, X> {
+        Batch::new(self, session, now)
+    }
+
+    /// Ends a session: its requests are answered by errors, its handlers, locks and listeners are gone. Does nothing
+    /// if it has ended already.
+    pub fn close(&self, session: &Arc<Session<X>>, reason: CloseReason, outbox: &mut Outbox<X>) {
+        self.end(session, reason, outbox);
+        self.reap(outbox);
+    }
+
+    /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods.
+    pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
+        let due = |session: &&Arc<Session<X>>| {
+            session.next_deadline() <= now || session.next_ping() <= now
+        };
+        let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
+        for session in &sessions {
+            if session.next_deadline() <= now {
+                self.expire(session, now, outbox);
+            }
+            if session.next_ping() <= now {
+                self.ping(session, now, outbox);
+            }
+        }
+        self.reap(outbox);
+    }
+
+    /// Answers every request that is in flight with an error, then aborts every session. No request is taken from
+    /// here on.
+    pub fn shut_down(&self, outbox: &mut Outbox<X>) {
+        self.shutting_down.store(true, Relaxed);
+        let sessions: Vec<_> = self.registry.read().iter().cloned().collect();
+        let error = Outcome::Error {
+            reason: Reason::SESSION_CLOSED,
+            text: "the server is shutting down; the request may have been executed",
+        };
+        for session in &sessions {
+            for request in session.drain_pending() {
+                self.complete(request, session.id(), &error, outbox);
+            }
+        }
+        for session in &sessions {
+            self.end(session, CloseReason::Aborted, outbox);
+        }
+        self.reap(outbox);
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.totals.stats(self.registry.read().len(), self.routes.len())
+    }
+}
+
+impl<X> Broker<X> {
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Relaxed)
+    }
+
+    /// The session of an id, if this node has it. The id's server part names the node that owns it.
+    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session<X>>> {
+        self.registry.read().find(id).cloned()
+    }
+
+    pub(crate) fn respond(
+        &self,
+        session: &Arc<Session<X>>,
+        conversation: ConversationId,
+        body: &impl Encode,
+        outbox: &mut Outbox<X>,
+    ) {
+        session.post(SMALL, &self.config.limits, outbox, |out| {
+            message::put_response(out, conversation);
+            body.encode(out);
+        });
+    }
+
+    /// What a set of roles may do.
+    pub(crate) fn access(&self, roles: &Roles) -> Arc<Access> {
+        let mut known = self.access.lock();
+        if let Some(access) = known.get(roles) {
+            return access.clone();
+        }
+        if known.len() >= MAX_KNOWN_ACCESS {
+            known.clear();
+        }
+        let access = Arc::new(self.config.security.compile(roles));
+        known.insert(roles.clone(), access.clone());
+        access
+    }
+
+    /// Gives a session the profile that `change` makes of its present one, and tells the listeners.
+    pub(crate) fn change_profile(
+        &self,
+        session: &Arc<Session<X>>,
+        outbox: &mut Outbox<X>,
+        change: impl FnOnce(&Profile) -> Profile,
+    ) {
+        let mut listeners = self.listeners.lock();
+        let before = session.profile();
+        let after = Arc::new(change(&before));
+        self.registry.write().update(session, after.clone());
+        listeners.updated(session, (&before, &after), &self.config.limits, outbox);
+    }
+
+    /// Ends the sessions that a call has doomed. It is the last thing that each public call does: no lock is held.
+    pub(crate) fn reap(&self, outbox: &mut Outbox<X>) {
+        while let Some((session, reason)) = outbox.doomed.pop() {
+            self.end(&session, reason, outbox);
+        }
+    }
+
+    pub(crate) fn end(
+        &self,
+        session: &Arc<Session<X>>,
+        reason: CloseReason,
+        outbox: &mut Outbox<X>,
+    ) {
+        let Some(Remains { unanswered, handlers }) = session.end(reason, outbox) else { return };
+        for handler in handlers {
+            self.routes.remove(handler.path(), session);
+        }
+        let mut listeners = self.listeners.lock();
+        self.registry.write().remove(session.id());
+        listeners.closed(session, reason, &self.config.limits, outbox);
+        drop(listeners);
+        self.forget_locks(session, outbox);
+        let text = format!("session {} ended; the request may have been executed", session.id());
+        let error = Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
+        for request in unanswered {
+            self.complete(request, session.id(), &error, outbox);
+        }
+    }
+
+    fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
+        let expired = session.expire(now);
+        self.totals.add(&Counts { timeouts: expired.len() as u64, ..Counts::default() });
+        for request in expired {
+            let allowed = request.timeout;
+            let text =
+                format!("no response within {allowed:?}; the request may have been executed");
+            let error = Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
+            self.complete(request, session.id(), &error, outbox);
+        }
+    }
+
+    fn ping(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
+        let period = self.config.ping_period;
+        if session.last_heard().after(period * SILENT_PERIODS) <= now {
+            outbox.doomed.push((session.clone(), CloseReason::ClientUnresponsive));
+            return;
+        }
+        session.set_next_ping(self.next_ping(now));
+        session.post_notice(SMALL, &self.config.limits, outbox, |out, conversation| {
+            message::put_request(out, Service::SystemPing, conversation);
+        });
+    }
+
+    /// A period of zero means no pings.
+    fn next_ping(&self, now: Millis) -> Millis {
+        let period = self.config.ping_period;
+        if period.is_zero() { Millis::NEVER } else { now.after(period) }
+    }
+
+    /// Tells a sender how its request ended. This is the only place that does, and each request passes it once.
+    pub(crate) fn complete(
+        &self,
+        request: InFlight<X>,
+        responder: SessionId,
+        outcome: &Outcome<'_>,
+        outbox: &mut Outbox<X>,
+    ) {
+        request.sender.awaiting.fetch_sub(1, Relaxed);
+        self.tell(&request.sender, request.reply, (responder, outcome), outbox);
+    }
+
+    fn profile(&self, id: SessionId, opening: &Opening<'_>) -> Profile {
+        let mut properties = opening.grant.properties.clone();
+        let text = |value: &str| Arc::<str>::from(value);
+        properties.extend([
+            (text(SESSION_ID), id.to_string().into()),
+            (text(PRINCIPAL), text(&opening.grant.principal)),
+            (text("$ClientType"), text(client_type(opening.request.family))),
+            (text("$Transport"), text("WEBSOCKET")),
+            (text("$ServerName"), text(&self.config.server_name)),
+            (text("$Connector"), text(opening.connector)),
+            (text("$ClientIP"), text(&opening.client_address)),
+            (text("$Country"), text("")),
+            (text("$Language"), text("")),
+            (text("$Latitude"), text("NaN")),
+            (text("$Longitude"), text("NaN")),
+            (text("$StartTime"), opening.start_time.to_string().into()),
+        ]);
+        let roles = self.roles_of(&opening.grant);
+        let access = self.access(&roles);
+        let bare = Profile { roles: Roles::new(), properties, access: access.clone() };
+        bare.with_roles(roles, access)
+    }
+}
+
+/// The value of `$ClientType`.
+fn client_type(family: ClientFamily) -> &'static str {
+    match family {
+        ClientFamily::JavaScript => "JAVASCRIPT_BROWSER",
+        ClientFamily::Python => "PYTHON",
+        ClientFamily::Java => "JAVA",
+        ClientFamily::DotNet => "DOTNET",
+        ClientFamily::C => "C",
+        ClientFamily::Apple => "IOS",
+        ClientFamily::Android => "ANDROID",
+        ClientFamily::Rest => "REST",
+        ClientFamily::Other => "OTHER",
+    }
+}
+
+/// A guess at the length of messages that are mostly header.
+const SMALL: usize = 64;
+
+/// The exact length of the connection response to a new session.
+const RESPONSE_LENGTH: usize = 55;
+
+/// A client may miss two pings: the Python SDKs do not answer while a handler of theirs is running.
+const SILENT_PERIODS: u32 = 3;
+
+/// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
+const MAX_KNOWN_ACCESS: usize = 1024;

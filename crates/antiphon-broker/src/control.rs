@@ -1,0 +1,332 @@
+//! Acting on other sessions: services 14, 67, 105, 106, 123, 124, 162, 168 and 202.
+//!
+//! Each service exists for one session and for all that match a filter; both forms share one change of one session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
+use antiphon_wire::service::CountOrErrors;
+use antiphon_wire::service::Properties;
+use antiphon_wire::service::control::ChangeRoles;
+use antiphon_wire::service::control::ChangeRolesFilter;
+use antiphon_wire::service::control::CloseClient;
+use antiphon_wire::service::control::CloseClientFilter;
+use antiphon_wire::service::control::Fetched;
+use antiphon_wire::service::control::FetchedSession;
+use antiphon_wire::service::control::GetSessionProperties;
+use antiphon_wire::service::control::PropertiesChanged;
+use antiphon_wire::service::control::SessionFetch;
+use antiphon_wire::service::control::SetSessionProperties;
+use antiphon_wire::service::control::SetSessionPropertiesFilter;
+use antiphon_wire::service::events::CloseReason;
+
+use crate::access::GlobalPermission;
+use crate::batch::Batch;
+use crate::batch::Void;
+use crate::batch::no_body;
+use crate::broker::Broker;
+use crate::error::ServiceError;
+use crate::filter::Filter;
+use crate::messaging::no_such_session;
+use crate::messaging::report;
+use crate::outbox::Outbox;
+use crate::profile::Profile;
+use crate::profile::ROLES;
+use crate::profile::Roles;
+use crate::properties::Change;
+use crate::properties::Changed;
+use crate::properties::KeySelection;
+use crate::properties::PropertiesError;
+use crate::session::Session;
+
+/// Closing.
+impl<X> Batch<'_, X> {
+    pub(crate) fn close_client(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let CloseClient { session } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let session = self.session(session)?;
+        self.respond(conversation, &Void, outbox);
+        outbox.doomed.push((session, CloseReason::ClosedByController));
+        Ok(())
+    }
+
+    pub(crate) fn close_clients(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let CloseClientFilter { filter } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let Some(sessions) = self.matching(conversation, filter, outbox) else { return Ok(()) };
+        self.respond_count(conversation, sessions.len(), outbox);
+        let doomed = sessions.into_iter().map(|session| (session, CloseReason::ClosedByController));
+        outbox.doomed.extend(doomed);
+        Ok(())
+    }
+}
+
+/// Properties.
+impl<X> Batch<'_, X> {
+    pub(crate) fn get_properties(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let GetSessionProperties { session, keys } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ViewSession)?;
+        let keys = KeySelection::parse(keys)?;
+        let profile = self.broker.find(session).map(|session| session.profile());
+        let selected: Option<Properties<'_>> =
+            profile.as_ref().map(|profile| keys.select(&profile.properties).collect());
+        self.respond(conversation, &selected, outbox);
+        Ok(())
+    }
+
+    /// All fixed properties but the roles.
+    pub(crate) fn get_own_properties(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        no_body(body)?;
+        let profile = self.session.profile();
+        let own: Properties<'_> =
+            profile.properties.fixed().filter(|(key, _)| *key != ROLES).collect();
+        self.respond(conversation, &Some(own), outbox);
+        Ok(())
+    }
+
+    pub(crate) fn set_properties(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let SetSessionProperties { session, set, remove } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ViewSession)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let change = Change::new(set.unwrap_or_default(), remove.unwrap_or_default())?;
+        let session = self.session(session)?;
+        let Changed { previous } = self.broker.set_properties(&session, &change, outbox)?;
+        let (mut replaced, mut created) = (Vec::new(), Vec::new());
+        for (key, value) in &previous {
+            match value {
+                Some(value) => replaced.push((&**key, &**value)),
+                None => created.push(&**key),
+            }
+        }
+        let answer = PropertiesChanged {
+            previous: Some(replaced).filter(|replaced| !replaced.is_empty()),
+            created: Some(created).filter(|created| !created.is_empty()),
+        };
+        self.respond(conversation, &answer, outbox);
+        Ok(())
+    }
+
+    pub(crate) fn set_properties_filter(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let SetSessionPropertiesFilter { filter, set, remove } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ViewSession)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let change = Change::new(set.unwrap_or_default(), remove.unwrap_or_default())?;
+        let Some(sessions) = self.matching(conversation, filter, outbox) else { return Ok(()) };
+        // A session that would have too many properties stays as it is and is not counted.
+        let changed = |session: &&Arc<Session<X>>| {
+            self.broker.set_properties(session, &change, outbox).is_ok()
+        };
+        let count = sessions.iter().filter(changed).count();
+        self.respond_count(conversation, count, outbox);
+        Ok(())
+    }
+}
+
+/// Roles.
+impl<X> Batch<'_, X> {
+    pub(crate) fn change_roles(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let ChangeRoles { session, remove, add } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let change = RolesChange::new(&remove, &add)?;
+        let session = self.session(session)?;
+        self.broker.change_roles(&session, &change, outbox);
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    pub(crate) fn change_roles_filter(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let ChangeRolesFilter { filter, remove, add } = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ModifySession)?;
+        let change = RolesChange::new(&remove, &add)?;
+        let Some(sessions) = self.matching(conversation, filter, outbox) else { return Ok(()) };
+        for session in &sessions {
+            self.broker.change_roles(session, &change, outbox);
+        }
+        self.respond_count(conversation, sessions.len(), outbox);
+        Ok(())
+    }
+}
+
+/// Listing.
+impl<X> Batch<'_, X> {
+    pub(crate) fn fetch_sessions(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let fetch: SessionFetch<'_> = Decode::decode_all(body)?;
+        self.demand(GlobalPermission::ViewSession)?;
+        let keys = KeySelection::parse(fetch.keys.iter().flatten().copied())?;
+        let filter = match Filter::parse(fetch.filter) {
+            Ok(filter) => filter,
+            Err(error) => {
+                self.respond(conversation, &Fetched::Refused(vec![report(&error)]), outbox);
+                return Ok(());
+            }
+        };
+        let mut sessions = self.broker.registry.read().matching(&filter);
+        let within = fetch.from.unwrap_or(0)..=fetch.to.unwrap_or(u64::MAX);
+        sessions.retain(|session| within.contains(&session.start_time));
+        sessions.sort_by_key(|session| (session.start_time, session.id()));
+        let total = sessions.len() as u32;
+        sessions.truncate(fetch.limit.map_or(usize::MAX, |limit| limit as usize));
+        let profiles: Vec<_> =
+            sessions.iter().map(|session| (session.start_time, session.profile())).collect();
+        let mut room = (fetch.maximum_size as usize).min(self.broker.config.limits.message);
+        let mut fetched = Vec::new();
+        for (start_time, profile) in &profiles {
+            let start_time = fetch.with_start_time.then_some(*start_time);
+            let session = FetchedSession {
+                start_time,
+                properties: keys.select(&profile.properties).collect(),
+            };
+            let size = encoded_length(&session);
+            if size > room {
+                break;
+            }
+            room -= size;
+            fetched.push(session);
+        }
+        self.respond(conversation, &Fetched::Sessions { sessions: fetched, total }, outbox);
+        Ok(())
+    }
+}
+
+impl<X> Batch<'_, X> {
+    fn session(&self, id: SessionId) -> Result<Arc<Session<X>>, ServiceError> {
+        self.broker.find(id).ok_or_else(|| no_such_session(id))
+    }
+
+    /// The sessions that match; if the filter cannot be parsed, the caller has been told so.
+    fn matching(
+        &self,
+        conversation: ConversationId,
+        filter: &str,
+        outbox: &mut Outbox<X>,
+    ) -> Option<Vec<Arc<Session<X>>>> {
+        match Filter::parse(filter) {
+            Ok(filter) => Some(self.broker.registry.read().matching(&filter)),
+            Err(error) => {
+                let refusal = CountOrErrors { count: 0, errors: vec![report(&error)] };
+                self.respond(conversation, &refusal, outbox);
+                None
+            }
+        }
+    }
+
+    fn respond_count(&self, conversation: ConversationId, count: usize, outbox: &mut Outbox<X>) {
+        self.respond(
+            conversation,
+            &CountOrErrors { count: count as u32, errors: Vec::new() },
+            outbox,
+        );
+    }
+}
+
+impl<X> Broker<X> {
+    fn set_properties(
+        &self,
+        session: &Arc<Session<X>>,
+        change: &Change,
+        outbox: &mut Outbox<X>,
+    ) -> Result<Changed, PropertiesError> {
+        let mut outcome = Ok(Changed::default());
+        self.change_profile(session, outbox, |profile| match profile.properties.apply(change) {
+            Ok((properties, changed)) => {
+                outcome = Ok(changed);
+                Profile { properties, ..profile.clone() }
+            }
+            Err(error) => {
+                outcome = Err(error);
+                profile.clone()
+            }
+        });
+        outcome
+    }
+
+    fn change_roles(
+        &self,
+        session: &Arc<Session<X>>,
+        change: &RolesChange,
+        outbox: &mut Outbox<X>,
+    ) {
+        self.change_profile(session, outbox, |profile| {
+            let kept = profile.roles.difference(&change.remove);
+            let roles: Roles = kept.chain(&change.add).cloned().collect();
+            let access = self.access(&roles);
+            profile.with_roles(roles, access)
+        });
+    }
+}
+
+struct RolesChange {
+    remove: BTreeSet<Arc<str>>,
+    add: BTreeSet<Arc<str>>,
+}
+
+impl RolesChange {
+    fn new(remove: &[&str], add: &[&str]) -> Result<Self, ServiceError> {
+        let set = |roles: &[&str]| roles.iter().map(|role| Arc::from(*role)).collect();
+        let change = Self { remove: set(remove), add: set(add) };
+        if change.remove.is_empty() && change.add.is_empty() {
+            return Err(ServiceError::invalid("no role is to be removed or added"));
+        }
+        if let Some(role) = change.remove.intersection(&change.add).next() {
+            return Err(ServiceError::invalid(format!(
+                "role {role} is to be both removed and added"
+            )));
+        }
+        Ok(change)
+    }
+}
+
+fn encoded_length(item: &impl Encode) -> usize {
+    let mut bytes = Vec::new();
+    item.encode(&mut bytes);
+    bytes.len()
+}

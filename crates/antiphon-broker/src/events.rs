@@ -1,0 +1,280 @@
+//! Session listeners: services 81, 82, 189 and 190.
+//!
+//! A listener is told of the sessions that are there when it registers, then of each that opens, changes or ends, in
+//! one order for all listeners: the lock around [`Listeners`] is held from before a change to the registry until every
+//! listener has been told.
+
+use std::sync::Arc;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::message;
+use antiphon_wire::service::ErrorReport;
+use antiphon_wire::service::Service;
+use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::events::EventListener;
+use antiphon_wire::service::events::ListenerAction;
+use antiphon_wire::service::events::PropertiesListener;
+use antiphon_wire::service::events::PropertyChange;
+use antiphon_wire::service::events::RemoveEventListener;
+use antiphon_wire::service::events::SessionChange;
+use antiphon_wire::service::events::SessionEvent;
+use antiphon_wire::service::events::SessionEvents;
+use antiphon_wire::service::events::UpdateKind;
+
+use crate::access::GlobalPermission;
+use crate::batch::Batch;
+use crate::batch::Void;
+use crate::config::Limits;
+use crate::error::ServiceError;
+use crate::filter::Filter;
+use crate::messaging::report;
+use crate::outbox::Outbox;
+use crate::profile::Profile;
+use crate::properties::KeySelection;
+use crate::session::Session;
+
+/// Everybody who listens.
+#[derive(Debug)]
+pub(crate) struct Listeners<X> {
+    listeners: Vec<Listener<X>>,
+}
+
+#[derive(Debug)]
+struct Listener<X> {
+    session: Arc<Session<X>>,
+    conversation: ConversationId,
+    filter: Option<Filter>,
+    keys: KeySelection,
+    /// Only sessions that started after it, in milliseconds since 1970.
+    after: u64,
+}
+
+impl<X> Default for Listeners<X> {
+    fn default() -> Self {
+        Self { listeners: Vec::new() }
+    }
+}
+
+impl<X> Listeners<X> {
+    pub(crate) fn opened(
+        &mut self,
+        session: &Arc<Session<X>>,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
+        let profile = session.profile();
+        for listener in self.listeners.iter().filter(|listener| listener.wants(session, &profile)) {
+            let opened = SessionChange::Opened(listener.keys.select(&profile.properties).collect());
+            listener.tell(
+                vec![SessionEvent { session: session.id(), change: opened }],
+                limits,
+                outbox,
+            );
+        }
+    }
+
+    /// Tells those who asked for a property that has changed.
+    pub(crate) fn updated(
+        &mut self,
+        session: &Arc<Session<X>>,
+        profiles: (&Profile, &Profile),
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
+        let (before, after) = profiles;
+        for listener in &self.listeners {
+            if !listener.wants(session, before) && !listener.wants(session, after) {
+                continue;
+            }
+            let properties = listener.changes(before, after);
+            if !properties.is_empty() {
+                let updated = SessionChange::Updated { kind: UpdateKind::Updated, properties };
+                listener.tell(
+                    vec![SessionEvent { session: session.id(), change: updated }],
+                    limits,
+                    outbox,
+                );
+            }
+        }
+    }
+
+    /// Tells of the end of a session, and forgets its own listeners.
+    pub(crate) fn closed(
+        &mut self,
+        session: &Arc<Session<X>>,
+        reason: CloseReason,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
+        self.listeners.retain(|listener| listener.session.id() != session.id());
+        let profile = session.profile();
+        for listener in self.listeners.iter().filter(|listener| listener.wants(session, &profile)) {
+            let properties = listener.keys.select(&profile.properties).collect();
+            let closed = SessionChange::Closed { reason, properties };
+            listener.tell(
+                vec![SessionEvent { session: session.id(), change: closed }],
+                limits,
+                outbox,
+            );
+        }
+    }
+}
+
+impl<X> Listener<X> {
+    fn wants(&self, session: &Session<X>, profile: &Profile) -> bool {
+        session.start_time >= self.after
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(profile))
+    }
+
+    fn changes<'p>(
+        &self,
+        before: &'p Profile,
+        after: &'p Profile,
+    ) -> Vec<(&'p str, PropertyChange<'p>)> {
+        let changed = self.keys.select(&after.properties).filter_map(|(key, new)| {
+            match before.properties.get(key) {
+                None => Some((key, PropertyChange::New(new))),
+                Some(old) if old != new => Some((key, PropertyChange::Changed { old, new })),
+                Some(_) => None,
+            }
+        });
+        let gone = self
+            .keys
+            .select(&before.properties)
+            .filter(|(key, _)| after.properties.get(key).is_none());
+        changed.chain(gone.map(|(key, old)| (key, PropertyChange::Removed(old)))).collect()
+    }
+
+    fn tell(&self, events: Vec<SessionEvent<'_>>, limits: &Limits, outbox: &mut Outbox<X>) {
+        let expected = events.len() * EVENT_LENGTH;
+        self.session.post_notice(expected, limits, outbox, |out, conversation| {
+            message::put_request(out, Service::SessionPropertiesEvent, conversation);
+            SessionEvents { conversation: self.conversation, events }.encode(out);
+        });
+    }
+
+    /// Tells of the sessions that are open already.
+    fn replay(&self, sessions: &[Arc<Session<X>>], limits: &Limits, outbox: &mut Outbox<X>) {
+        for some in sessions.chunks(REPLAY_CHUNK) {
+            let profiles: Vec<_> =
+                some.iter().map(|session| (session, session.profile())).collect();
+            let events: Vec<_> = profiles
+                .iter()
+                .filter(|(session, profile)| self.wants(session, profile))
+                .map(|(session, profile)| SessionEvent {
+                    session: session.id(),
+                    change: SessionChange::Opened(self.keys.select(&profile.properties).collect()),
+                })
+                .collect();
+            if !events.is_empty() {
+                self.tell(events, limits, outbox);
+            }
+        }
+    }
+}
+
+impl<X> Batch<'_, X> {
+    pub(crate) fn properties_listener(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let PropertiesListener { action, conversation: listener } = Decode::decode_all(body)?;
+        match action {
+            ListenerAction::Deregister => self.forget_listener(listener),
+            ListenerAction::Register(keys) => {
+                self.demand_listening()?;
+                let listener = self.listener(listener, KeySelection::parse(keys)?);
+                return self.listen(conversation, listener, &Void, outbox);
+            }
+        }
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    pub(crate) fn add_listener(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let EventListener { cluster_aware: _, filter, keys, after, conversation: listener } =
+            Decode::decode_all(body)?;
+        self.demand_listening()?;
+        let keys = KeySelection::parse(keys.unwrap_or_default())?;
+        let mut listener = self.listener(listener, keys);
+        listener.after = after.unwrap_or(0);
+        match filter.map(Filter::parse).transpose() {
+            Ok(filter) => listener.filter = filter,
+            Err(error) => {
+                self.respond(conversation, &vec![report(&error)], outbox);
+                return Ok(());
+            }
+        }
+        self.listen(conversation, listener, &Vec::<ErrorReport<'_>>::new(), outbox)
+    }
+
+    pub(crate) fn remove_listener(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let RemoveEventListener { conversation: listener } = Decode::decode_all(body)?;
+        self.forget_listener(listener);
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    fn demand_listening(&self) -> Result<(), ServiceError> {
+        self.demand(GlobalPermission::RegisterHandler)?;
+        self.demand(GlobalPermission::ViewSession)
+    }
+
+    fn listener(&self, conversation: ConversationId, keys: KeySelection) -> Listener<X> {
+        Listener { session: self.session.clone(), conversation, filter: None, keys, after: 0 }
+    }
+
+    fn listen(
+        &self,
+        conversation: ConversationId,
+        listener: Listener<X>,
+        accepted: &impl Encode,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let limits = &self.broker.config.limits;
+        let mut listeners = self.broker.listeners.lock();
+        let own = listeners
+            .listeners
+            .iter()
+            .filter(|listener| listener.session.id() == self.session.id());
+        if own.count() >= limits.listeners_per_session {
+            return Err(ServiceError::overloaded("the session has too many session listeners"));
+        }
+        self.respond(conversation, accepted, outbox);
+        let mut sessions: Vec<_> = self.broker.registry.read().iter().cloned().collect();
+        sessions.sort_by_key(|session| session.id());
+        listener.replay(&sessions, limits, outbox);
+        // Ending a session forgets its listeners under this same lock, after it is marked as ended.
+        if !self.session.has_ended() {
+            listeners.listeners.push(listener);
+        }
+        Ok(())
+    }
+
+    fn forget_listener(&self, conversation: ConversationId) {
+        let own = |listener: &Listener<X>| {
+            listener.conversation == conversation && listener.session.id() == self.session.id()
+        };
+        self.broker.listeners.lock().listeners.retain(|listener| !own(listener));
+    }
+}
+
+/// About how long one event is.
+const EVENT_LENGTH: usize = 128;
+
+/// So many open sessions are told in one message: small enough for every message limit.
+const REPLAY_CHUNK: usize = 64;

@@ -1,0 +1,438 @@
+//! Requests, responses and handlers: services 85, 86, 88, 97, 98, 102 and 103.
+//!
+//! A request is entered at the session that has to answer it, in one step with the message to that session; whatever
+//! then happens first (an answer, the deadline, the end of that session) takes the entry out and tells the sender.
+//! So each accepted request has exactly one outcome. Nothing is ever delivered twice.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::error::Reason;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
+use antiphon_wire::message;
+use antiphon_wire::path::Path;
+use antiphon_wire::service::ErrorReport;
+use antiphon_wire::service::Properties;
+use antiphon_wire::service::Service;
+use antiphon_wire::service::messaging::DeregisterHandler;
+use antiphon_wire::service::messaging::FilterResponse;
+use antiphon_wire::service::messaging::HandlerRequest;
+use antiphon_wire::service::messaging::Outcome;
+use antiphon_wire::service::messaging::RegisterHandler;
+use antiphon_wire::service::messaging::SendRequest;
+use antiphon_wire::service::messaging::SendToFilter;
+use antiphon_wire::service::messaging::SendToSession;
+use antiphon_wire::service::messaging::Sent;
+use antiphon_wire::value::Value;
+
+use crate::access::GlobalPermission;
+use crate::access::PathPermission;
+use crate::batch::Batch;
+use crate::batch::Void;
+use crate::broker::Broker;
+use crate::error::ServiceError;
+use crate::error::parse_path;
+use crate::filter::Filter;
+use crate::filter::FilterError;
+use crate::outbox::Outbox;
+use crate::pending::InFlight;
+use crate::pending::Reply;
+use crate::properties::KeySelection;
+use crate::routes::Handler;
+use crate::routes::Route;
+use crate::session::Session;
+use crate::session::Undeliverable;
+
+/// Handlers.
+impl<X> Batch<'_, X> {
+    pub(crate) fn register(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let RegisterHandler { receiver: _, group: _, path, keys, conversation: registration } =
+            Decode::decode_all(body)?;
+        let path = parse_path(path)?;
+        self.demand(GlobalPermission::RegisterHandler)?;
+        if !keys.is_empty() {
+            self.demand(GlobalPermission::ViewSession)?;
+        }
+        let keys = KeySelection::parse(keys)?;
+        let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
+        let routes = &self.broker.routes;
+        routes.insert(&handler, self.broker.rules.choice(path)).map_err(|conflict| {
+            ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
+        })?;
+        self.session.add_handler(&handler, &self.broker.config.limits).map_err(|why| {
+            routes.remove(handler.path(), self.session);
+            match why {
+                Undeliverable::Ended => {
+                    ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
+                }
+                Undeliverable::Overloaded => {
+                    ServiceError::overloaded("the session has too many handlers")
+                }
+            }
+        })?;
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    /// Succeeds even if there is no such handler: the JavaScript SDK deregisters twice.
+    pub(crate) fn deregister(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let DeregisterHandler { receiver: _, group: _, path, keys: _ } = Decode::decode_all(body)?;
+        let path = parse_path(path)?;
+        if self.broker.routes.remove(path.as_str(), self.session) {
+            self.session.remove_handler(path.as_str());
+        }
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+}
+
+/// Requests.
+impl<X> Batch<'_, X> {
+    pub(crate) fn send_to_path(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let SendRequest { path: written, value } = Decode::decode_all(body)?;
+        let path = self.admit(written, &value, PathPermission::SendToMessageHandler)?;
+        let request = Request {
+            path: written,
+            value,
+            reply: Reply::Response(conversation),
+            timeout: self.broker.rules.timeout(path),
+        };
+        // Nobody has been handed the request where all handlers have just ended, so the branch above may have it.
+        let taken = self.broker.routes.above(path, &self.guard).find_map(|route| {
+            match self.offer(route, &request, outbox) {
+                Err(Undeliverable::Ended) => None,
+                outcome => Some(outcome),
+            }
+        });
+        match taken {
+            Some(Ok(())) => self.accepted(1),
+            Some(Err(_)) => Err(overloaded_handler()),
+            None => Err(ServiceError::new(
+                Reason::UNHANDLED_MESSAGE,
+                format!("no handler for path {}", path.as_str()),
+            )),
+        }
+    }
+
+    /// Offers a request to the handlers of one route, until one takes it.
+    fn offer(
+        &self,
+        route: &Route<X>,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        let mut refusal = Undeliverable::Ended;
+        for place in route.order(self.session) {
+            match self.hand_to_handler(&route.handlers[place], request, outbox) {
+                Ok(()) => {
+                    route.taken(self.session, place);
+                    return Ok(());
+                }
+                Err(Undeliverable::Overloaded) => refusal = Undeliverable::Overloaded,
+                Err(Undeliverable::Ended) => {}
+            }
+        }
+        Err(refusal)
+    }
+
+    fn hand_to_handler(
+        &self,
+        handler: &Handler<X>,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        let properties: Properties<'_> = if handler.session.client().reads_properties() {
+            handler.keys.select(&self.profile.properties).collect()
+        } else {
+            Vec::new()
+        };
+        let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+        let put = |out: &mut Vec<u8>, conversation| {
+            message::put_request(out, Service::MessagingReceiverClient, conversation);
+            let body = HandlerRequest {
+                registration: handler.conversation,
+                sender: self.session.id(),
+                path: request.path,
+                properties,
+                value: request.value.clone(),
+            };
+            body.encode(out);
+        };
+        self.hand_over(&handler.session, request, (request.length() + told, put), outbox)
+    }
+
+    pub(crate) fn send_to_session(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
+        let path = self.admit(written, &value, PathPermission::SendToSession)?;
+        let request = Request {
+            path: written,
+            value,
+            reply: Reply::Response(conversation),
+            timeout: self.broker.rules.timeout(path),
+        };
+        let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
+        match self.hand_to_session(&recipient, &request, outbox) {
+            Ok(()) => self.accepted(1),
+            Err(Undeliverable::Ended) => Err(no_such_session(session)),
+            Err(Undeliverable::Overloaded) => Err(overloaded_handler()),
+        }
+    }
+
+    /// Answers with the number of matches first, so that the sender knows it before the first outcome.
+    pub(crate) fn send_to_filter(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let SendToFilter { conversation: events, filter, path: written, value } =
+            Decode::decode_all(body)?;
+        let path = self.admit(written, &value, PathPermission::SendToSession)?;
+        let filter = match Filter::parse(filter) {
+            Ok(filter) => filter,
+            Err(error) => {
+                self.respond(conversation, &self.refused(&error), outbox);
+                return Ok(());
+            }
+        };
+        let request = Request {
+            path: written,
+            value,
+            reply: Reply::FilterEvent(events),
+            timeout: self.broker.rules.timeout(path),
+        };
+        let recipients = self.broker.registry.read().matching(&filter);
+        // The number of sessions is bounded far below 2^32.
+        let count = recipients.len() as u32;
+        self.respond(conversation, &Sent::To(count), outbox);
+        for recipient in &recipients {
+            let Err(why) = self.hand_to_session(recipient, &request, outbox) else { continue };
+            let error = match why {
+                Undeliverable::Ended => no_such_session(recipient.id()),
+                Undeliverable::Overloaded => overloaded_handler(),
+            };
+            let outcome = Outcome::Error { reason: error.reason, text: &error.text };
+            self.broker.tell(self.session, request.reply, (recipient.id(), &outcome), outbox);
+        }
+        self.accepted(u64::from(count))
+    }
+
+    fn hand_to_session(
+        &self,
+        recipient: &Arc<Session<X>>,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        let put = |out: &mut Vec<u8>, conversation| {
+            message::put_request(out, Service::MessagingSend, conversation);
+            SendRequest { path: request.path, value: request.value.clone() }.encode(out);
+        };
+        self.hand_over(recipient, request, (request.length(), put), outbox)
+    }
+
+    fn hand_over(
+        &self,
+        recipient: &Arc<Session<X>>,
+        request: &Request<'_>,
+        message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        let in_flight = InFlight {
+            sender: self.session.clone(),
+            reply: request.reply,
+            deadline: self.now.after(request.timeout),
+            timeout: request.timeout,
+        };
+        // Counted before the recipient can answer.
+        self.session.awaiting.fetch_add(1, Relaxed);
+        recipient.hand_over(in_flight, &self.broker.config.limits, outbox, message).inspect_err(
+            |_| {
+                self.session.awaiting.fetch_sub(1, Relaxed);
+            },
+        )
+    }
+
+    /// Whether this session may send such a request at all.
+    fn admit<'p>(
+        &self,
+        path: &'p str,
+        value: &Value<'_>,
+        permission: PathPermission,
+    ) -> Result<Path<'p>, ServiceError> {
+        let path = parse_path(path)?;
+        if !self.profile.access.allows_at(path.as_str(), permission) {
+            return Err(ServiceError::lacks_at(permission, path));
+        }
+        value.check()?;
+        if self.session.awaiting.load(Relaxed) >= self.broker.config.limits.requests_per_sender {
+            return Err(ServiceError::overloaded("the session awaits too many responses"));
+        }
+        if self.broker.is_shutting_down() {
+            let text = "the server is shutting down; the request was not delivered";
+            return Err(ServiceError::new(Reason::CLUSTER_ROUTING, text));
+        }
+        Ok(path)
+    }
+
+    fn accepted(&mut self, count: u64) -> Result<(), ServiceError> {
+        self.counts.requests += count;
+        Ok(())
+    }
+
+    /// The answer to a filter that cannot be parsed, in the form that this client reads.
+    fn refused<'e>(&self, error: &'e FilterError) -> Sent<'e> {
+        let report = report(error);
+        if self.session.client().reads_one_report() {
+            Sent::RefusedOnce(report)
+        } else {
+            Sent::Refused(vec![report])
+        }
+    }
+}
+
+/// Answers.
+impl<X> Batch<'_, X> {
+    pub(crate) fn answer(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) {
+        let Some(request) = self.take_pending(conversation) else { return };
+        let broken = match Value::decode_all(body) {
+            Ok(value) => match value.check() {
+                Ok(_) => {
+                    self.counts.responses += 1;
+                    return self.complete(request, &Outcome::Response(value), outbox);
+                }
+                Err(invalid) => invalid.to_string(),
+            },
+            Err(malformed) => malformed.to_string(),
+        };
+        let text = format!("session {} sent a malformed response: {broken}", self.session.id());
+        self.complete(
+            request,
+            &Outcome::Error { reason: Reason::INVALID_DATA, text: &text },
+            outbox,
+        );
+    }
+
+    pub(crate) fn answer_error(
+        &mut self,
+        conversation: ConversationId,
+        reason: Reason,
+        text: &str,
+        outbox: &mut Outbox<X>,
+    ) {
+        let Some(request) = self.take_pending(conversation) else { return };
+        self.counts.handler_errors += 1;
+        // What a JavaScript client says to a request that reaches it before its application has set up anything.
+        let unready =
+            reason == Reason::COMMUNICATION_FAILURE && text.starts_with("Unknown client service");
+        let reason = if unready { Reason::UNHANDLED_MESSAGE } else { reason };
+        self.complete(request, &Outcome::Error { reason, text }, outbox);
+    }
+
+    /// The request that an answer belongs to. Acknowledgements of events and pings, late answers and second answers
+    /// belong to none.
+    fn take_pending(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
+        let request = self.session.take_pending(conversation);
+        if request.is_none() {
+            self.counts.stray_answers += 1;
+        }
+        request
+    }
+
+    fn complete(&self, request: InFlight<X>, outcome: &Outcome<'_>, outbox: &mut Outbox<X>) {
+        self.broker.complete(request, self.session.id(), outcome, outbox);
+    }
+}
+
+impl<X> Broker<X> {
+    /// Appends the outcome of a request to its sender's mailbox.
+    pub(crate) fn tell(
+        &self,
+        sender: &Arc<Session<X>>,
+        reply: Reply,
+        answer: (SessionId, &Outcome<'_>),
+        outbox: &mut Outbox<X>,
+    ) {
+        let (session, outcome) = answer;
+        let expected = match outcome {
+            Outcome::Response(value) => value.bytes.len(),
+            Outcome::Error { text, .. } => text.len(),
+        } + MOST_HEADERS;
+        sender.post_notice(expected, &self.config.limits, outbox, |out, notice| match reply {
+            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
+            Reply::FilterEvent(conversation) => {
+                message::put_request(out, Service::FilterResponse, notice);
+                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+            }
+        });
+    }
+}
+
+fn put_outcome(out: &mut Vec<u8>, conversation: ConversationId, outcome: &Outcome<'_>) {
+    match outcome {
+        Outcome::Response(value) => {
+            message::put_response(out, conversation);
+            value.encode(out);
+        }
+        Outcome::Error { reason, text } => message::put_error(out, conversation, *reason, text),
+    }
+}
+
+/// A request that has been admitted.
+struct Request<'a> {
+    /// As the sender wrote it.
+    path: &'a str,
+    value: Value<'a>,
+    reply: Reply,
+    timeout: Duration,
+}
+
+impl Request<'_> {
+    /// About how long the message to the recipient is.
+    fn length(&self) -> usize {
+        self.path.len() + self.value.bytes.len() + MOST_HEADERS
+    }
+}
+
+pub(crate) fn report(error: &FilterError) -> ErrorReport<'_> {
+    ErrorReport { message: error.message(), line: error.line(), column: error.column() }
+}
+
+pub(crate) fn no_such_session(session: SessionId) -> ServiceError {
+    ServiceError::new(Reason::NO_SUCH_SESSION, format!("no session {session}"))
+}
+
+fn overloaded_handler() -> ServiceError {
+    ServiceError::overloaded("the recipient has too many requests to answer")
+}
+
+/// What commonly stands around path and value: type, service, conversations, session id, type name and lengths.
+const MOST_HEADERS: usize = 40;
