@@ -1,1 +1,3 @@
 //! Bytes to messages and back: the protocol of the published Diffusion SDKs.
+
+pub mod websocket;
