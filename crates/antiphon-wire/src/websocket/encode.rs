@@ -18,6 +18,7 @@ use super::apply_mask;
 /// If `write` makes the buffer shorter.
 #[inline]
 pub fn put_message(out: &mut Vec<u8>, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    // Twice, because a header of the right size is put at the end before it goes to its place.
     out.reserve(expected.saturating_add(2 * MAX_HEADER));
     let start = out.len();
     put_header(out, Opcode::Binary, 0, expected);

@@ -8,8 +8,8 @@
 //! extension is ever agreed, so there is no compression and the reserved bits are 0.
 //!
 //! ```text
-//! | last:1 reserved:3 opcode:4 | masked:1 length:7 | length:16 or 64   | key:32    | payload |
-//! |                            |                   | if 126 or 127     | if masked |         |
+//! | last:1 reserved:3 opcode:4 | masked:1 length:7 | length:16 or 64 | key:32    | payload |
+//! |                            |                   | if 126 or 127   | if masked |         |
 //! ```
 
 mod decode;
