@@ -24,3 +24,4 @@ pub mod message;
 pub mod path;
 pub mod service;
 pub mod value;
+pub mod websocket;

@@ -1,0 +1,94 @@
+//! Frames into a write buffer. Nothing here fragments a message or writes to a socket.
+
+use super::LAST;
+use super::LENGTH_16;
+use super::LENGTH_64;
+use super::MASKED;
+use super::MAX_CONTROL;
+use super::Opcode;
+use super::apply_mask;
+
+/// Appends one unmasked binary message, whose payload `write` appends.
+///
+/// `expected` is the likely length of the payload in bytes: room is made for that much, and the
+/// payload is moved only if its length needs a header of another size than `expected` does.
+///
+/// # Panics
+///
+/// If `write` makes the buffer shorter.
+#[inline]
+pub fn put_message(out: &mut Vec<u8>, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    // Twice, because a header of the right size is put at the end before it goes to its place.
+    out.reserve(expected.saturating_add(2 * MAX_HEADER));
+    let start = out.len();
+    put_header(out, Opcode::Binary, 0, expected);
+    let payload = out.len();
+    write(out);
+    let length = out.len().checked_sub(payload).expect("`write` only appends");
+    if length != expected {
+        replace_header(out, start, payload);
+    }
+}
+
+/// Appends one unmasked ping with the first 125 bytes of `payload`.
+pub fn put_ping(out: &mut Vec<u8>, payload: &[u8]) {
+    put_control(out, Opcode::Ping, payload);
+}
+
+/// Appends one unmasked pong with the first 125 bytes of `payload`.
+pub fn put_pong(out: &mut Vec<u8>, payload: &[u8]) {
+    put_control(out, Opcode::Pong, payload);
+}
+
+/// Appends one unmasked close with `code` and no reason.
+pub fn put_close(out: &mut Vec<u8>, code: u16) {
+    put_control(out, Opcode::Close, &code.to_be_bytes());
+}
+
+/// Appends one binary message as a client sends it, masked with `key`, which nobody may foresee.
+pub fn put_masked_message(out: &mut Vec<u8>, key: [u8; 4], payload: &[u8]) {
+    put_header(out, Opcode::Binary, MASKED, payload.len());
+    out.extend_from_slice(&key);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    apply_mask(&mut out[start..], key);
+}
+
+fn put_control(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    let payload = &payload[..payload.len().min(MAX_CONTROL)];
+    put_header(out, opcode, 0, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// Appends a header without its key; `masked` is 0 or [`MASKED`].
+fn put_header(out: &mut Vec<u8>, opcode: Opcode, masked: u8, length: usize) {
+    let first = LAST | opcode as u8;
+    match length {
+        0..126 => out.extend_from_slice(&[first, masked | length as u8]),
+        126..0x1_0000 => {
+            let [high, low] = (length as u16).to_be_bytes();
+            out.extend_from_slice(&[first, masked | LENGTH_16, high, low]);
+        }
+        _ => {
+            out.extend_from_slice(&[first, masked | LENGTH_64]);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+/// Puts the right header before the message that ends `out`, in place of the one at `start`.
+fn replace_header(out: &mut Vec<u8>, start: usize, payload: usize) {
+    let end = out.len();
+    put_header(out, Opcode::Binary, 0, end - payload);
+    let size = out.len() - end;
+    if size == payload - start {
+        out.copy_within(end.., start);
+        out.truncate(end);
+    } else {
+        out[payload..].rotate_right(size);
+        out.drain(start..payload);
+    }
+}
+
+/// The longest header without a key, in bytes.
+const MAX_HEADER: usize = 10;
