@@ -1,8 +1,4 @@
-//! Requests, responses and handlers: services 85, 86, 88, 97, 98, 102 and 103.
-//!
-//! A request is entered at the session that has to answer it, in one step with the message to that session; whatever
-//! then happens first (an answer, the deadline, the end of that session) takes the entry out and tells the sender.
-//! So each accepted request has exactly one outcome. Nothing is ever delivered twice.
+//! Requests to a path, to a session and to a filter: services 85, 86 and 102.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,95 +8,35 @@ use antiphon_wire::codec::Decode;
 use antiphon_wire::codec::Encode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
-use antiphon_wire::ids::SessionId;
 use antiphon_wire::message;
 use antiphon_wire::path::Path;
-use antiphon_wire::service::ErrorReport;
 use antiphon_wire::service::Properties;
 use antiphon_wire::service::Service;
-use antiphon_wire::service::messaging::DeregisterHandler;
-use antiphon_wire::service::messaging::FilterResponse;
 use antiphon_wire::service::messaging::HandlerRequest;
 use antiphon_wire::service::messaging::Outcome;
-use antiphon_wire::service::messaging::RegisterHandler;
 use antiphon_wire::service::messaging::SendRequest;
 use antiphon_wire::service::messaging::SendToFilter;
 use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::service::messaging::Sent;
 use antiphon_wire::value::Value;
 
-use crate::access::GlobalPermission;
 use crate::access::PathPermission;
 use crate::batch::Batch;
-use crate::batch::Void;
-use crate::broker::Broker;
 use crate::error::ServiceError;
 use crate::error::parse_path;
 use crate::filter::Filter;
 use crate::filter::FilterError;
+use crate::messaging::MOST_HEADERS;
+use crate::messaging::no_such_session;
+use crate::messaging::report;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
-use crate::properties::KeySelection;
 use crate::routes::Handler;
 use crate::routes::Route;
 use crate::session::Session;
 use crate::session::Undeliverable;
 
-/// Handlers.
-impl<X> Batch<'_, X> {
-    pub(crate) fn register(
-        &self,
-        conversation: ConversationId,
-        body: &[u8],
-        outbox: &mut Outbox<X>,
-    ) -> Result<(), ServiceError> {
-        let RegisterHandler { receiver: _, group: _, path, keys, conversation: registration } =
-            Decode::decode_all(body)?;
-        let path = parse_path(path)?;
-        self.demand(GlobalPermission::RegisterHandler)?;
-        if !keys.is_empty() {
-            self.demand(GlobalPermission::ViewSession)?;
-        }
-        let keys = KeySelection::parse(keys)?;
-        let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
-        let routes = &self.broker.routes;
-        routes.insert(&handler, self.broker.rules.choice(path)).map_err(|conflict| {
-            ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
-        })?;
-        self.session.add_handler(&handler, &self.broker.config.limits).map_err(|why| {
-            routes.remove(handler.path(), self.session);
-            match why {
-                Undeliverable::Ended => {
-                    ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
-                }
-                Undeliverable::Overloaded => {
-                    ServiceError::overloaded("the session has too many handlers")
-                }
-            }
-        })?;
-        self.respond(conversation, &Void, outbox);
-        Ok(())
-    }
-
-    /// Succeeds even if there is no such handler: the JavaScript SDK deregisters twice.
-    pub(crate) fn deregister(
-        &self,
-        conversation: ConversationId,
-        body: &[u8],
-        outbox: &mut Outbox<X>,
-    ) -> Result<(), ServiceError> {
-        let DeregisterHandler { receiver: _, group: _, path, keys: _ } = Decode::decode_all(body)?;
-        let path = parse_path(path)?;
-        if self.broker.routes.remove(path.as_str(), self.session) {
-            self.session.remove_handler(path.as_str());
-        }
-        self.respond(conversation, &Void, outbox);
-        Ok(())
-    }
-}
-
-/// Requests.
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
         &mut self,
@@ -314,98 +250,6 @@ impl<X> Batch<'_, X> {
     }
 }
 
-/// Answers.
-impl<X> Batch<'_, X> {
-    pub(crate) fn answer(
-        &mut self,
-        conversation: ConversationId,
-        body: &[u8],
-        outbox: &mut Outbox<X>,
-    ) {
-        let Some(request) = self.take_pending(conversation) else { return };
-        let broken = match Value::decode_all(body) {
-            Ok(value) => match value.check() {
-                Ok(_) => {
-                    self.counts.responses += 1;
-                    return self.complete(request, &Outcome::Response(value), outbox);
-                }
-                Err(invalid) => invalid.to_string(),
-            },
-            Err(malformed) => malformed.to_string(),
-        };
-        let text = format!("session {} sent a malformed response: {broken}", self.session.id());
-        self.complete(
-            request,
-            &Outcome::Error { reason: Reason::INVALID_DATA, text: &text },
-            outbox,
-        );
-    }
-
-    pub(crate) fn answer_error(
-        &mut self,
-        conversation: ConversationId,
-        reason: Reason,
-        text: &str,
-        outbox: &mut Outbox<X>,
-    ) {
-        let Some(request) = self.take_pending(conversation) else { return };
-        self.counts.handler_errors += 1;
-        // What a JavaScript client says to a request that reaches it before its application has set up anything.
-        let unready =
-            reason == Reason::COMMUNICATION_FAILURE && text.starts_with("Unknown client service");
-        let reason = if unready { Reason::UNHANDLED_MESSAGE } else { reason };
-        self.complete(request, &Outcome::Error { reason, text }, outbox);
-    }
-
-    /// The request that an answer belongs to. Acknowledgements of events and pings, late answers and second answers
-    /// belong to none.
-    fn take_pending(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
-        let request = self.session.take_pending(conversation);
-        if request.is_none() {
-            self.counts.stray_answers += 1;
-        }
-        request
-    }
-
-    fn complete(&self, request: InFlight<X>, outcome: &Outcome<'_>, outbox: &mut Outbox<X>) {
-        self.broker.complete(request, self.session.id(), outcome, outbox);
-    }
-}
-
-impl<X> Broker<X> {
-    /// Appends the outcome of a request to its sender's mailbox.
-    pub(crate) fn tell(
-        &self,
-        sender: &Arc<Session<X>>,
-        reply: Reply,
-        answer: (SessionId, &Outcome<'_>),
-        outbox: &mut Outbox<X>,
-    ) {
-        let (session, outcome) = answer;
-        let expected = match outcome {
-            Outcome::Response(value) => value.bytes.len(),
-            Outcome::Error { text, .. } => text.len(),
-        } + MOST_HEADERS;
-        sender.post_notice(expected, &self.config.limits, outbox, |out, notice| match reply {
-            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
-            Reply::FilterEvent(conversation) => {
-                message::put_request(out, Service::FilterResponse, notice);
-                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
-            }
-        });
-    }
-}
-
-fn put_outcome(out: &mut Vec<u8>, conversation: ConversationId, outcome: &Outcome<'_>) {
-    match outcome {
-        Outcome::Response(value) => {
-            message::put_response(out, conversation);
-            value.encode(out);
-        }
-        Outcome::Error { reason, text } => message::put_error(out, conversation, *reason, text),
-    }
-}
-
 /// A request that has been admitted.
 struct Request<'a> {
     /// As the sender wrote it.
@@ -422,17 +266,6 @@ impl Request<'_> {
     }
 }
 
-pub(crate) fn report(error: &FilterError) -> ErrorReport<'_> {
-    ErrorReport { message: error.message(), line: error.line(), column: error.column() }
-}
-
-pub(crate) fn no_such_session(session: SessionId) -> ServiceError {
-    ServiceError::new(Reason::NO_SUCH_SESSION, format!("no session {session}"))
-}
-
 fn overloaded_handler() -> ServiceError {
     ServiceError::overloaded("the recipient has too many requests to answer")
 }
-
-/// What commonly stands around path and value: type, service, conversations, session id, type name and lengths.
-const MOST_HEADERS: usize = 40;

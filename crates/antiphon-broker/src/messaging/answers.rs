@@ -1,0 +1,113 @@
+//! Answers of handlers, and how a sender is told: service 103 and the responses to 85 and 86.
+
+use std::sync::Arc;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::error::Reason;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
+use antiphon_wire::message;
+use antiphon_wire::service::Service;
+use antiphon_wire::service::messaging::FilterResponse;
+use antiphon_wire::service::messaging::Outcome;
+use antiphon_wire::value::Value;
+
+use crate::batch::Batch;
+use crate::broker::Broker;
+use crate::messaging::MOST_HEADERS;
+use crate::outbox::Outbox;
+use crate::pending::InFlight;
+use crate::pending::Reply;
+use crate::session::Session;
+
+impl<X> Batch<'_, X> {
+    pub(crate) fn answer(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) {
+        let Some(request) = self.take_pending(conversation) else { return };
+        let broken = match Value::decode_all(body) {
+            Ok(value) => match value.check() {
+                Ok(_) => {
+                    self.counts.responses += 1;
+                    return self.complete(request, &Outcome::Response(value), outbox);
+                }
+                Err(invalid) => invalid.to_string(),
+            },
+            Err(malformed) => malformed.to_string(),
+        };
+        let text = format!("session {} sent a malformed response: {broken}", self.session.id());
+        self.complete(
+            request,
+            &Outcome::Error { reason: Reason::INVALID_DATA, text: &text },
+            outbox,
+        );
+    }
+
+    pub(crate) fn answer_error(
+        &mut self,
+        conversation: ConversationId,
+        reason: Reason,
+        text: &str,
+        outbox: &mut Outbox<X>,
+    ) {
+        let Some(request) = self.take_pending(conversation) else { return };
+        self.counts.handler_errors += 1;
+        // What a JavaScript client says to a request that reaches it before its application has set up anything.
+        let unready =
+            reason == Reason::COMMUNICATION_FAILURE && text.starts_with("Unknown client service");
+        let reason = if unready { Reason::UNHANDLED_MESSAGE } else { reason };
+        self.complete(request, &Outcome::Error { reason, text }, outbox);
+    }
+
+    /// The request that an answer belongs to. Acknowledgements of events and pings, late answers and second answers
+    /// belong to none.
+    fn take_pending(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
+        let request = self.session.take_pending(conversation);
+        if request.is_none() {
+            self.counts.stray_answers += 1;
+        }
+        request
+    }
+
+    fn complete(&self, request: InFlight<X>, outcome: &Outcome<'_>, outbox: &mut Outbox<X>) {
+        self.broker.complete(request, self.session.id(), outcome, outbox);
+    }
+}
+
+impl<X> Broker<X> {
+    /// Appends the outcome of a request to its sender's mailbox.
+    pub(crate) fn tell(
+        &self,
+        sender: &Arc<Session<X>>,
+        reply: Reply,
+        answer: (SessionId, &Outcome<'_>),
+        outbox: &mut Outbox<X>,
+    ) {
+        let (session, outcome) = answer;
+        let expected = match outcome {
+            Outcome::Response(value) => value.bytes.len(),
+            Outcome::Error { text, .. } => text.len(),
+        } + MOST_HEADERS;
+        sender.post_notice(expected, &self.config.limits, outbox, |out, notice| match reply {
+            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
+            Reply::FilterEvent(conversation) => {
+                message::put_request(out, Service::FilterResponse, notice);
+                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+            }
+        });
+    }
+}
+
+fn put_outcome(out: &mut Vec<u8>, conversation: ConversationId, outcome: &Outcome<'_>) {
+    match outcome {
+        Outcome::Response(value) => {
+            message::put_response(out, conversation);
+            value.encode(out);
+        }
+        Outcome::Error { reason, text } => message::put_error(out, conversation, *reason, text),
+    }
+}

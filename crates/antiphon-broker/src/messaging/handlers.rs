@@ -1,0 +1,71 @@
+//! Registering and deregistering handlers: services 97 and 98.
+
+use std::sync::Arc;
+
+use antiphon_wire::codec::Decode;
+use antiphon_wire::error::Reason;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::service::messaging::DeregisterHandler;
+use antiphon_wire::service::messaging::RegisterHandler;
+
+use crate::access::GlobalPermission;
+use crate::batch::Batch;
+use crate::batch::Void;
+use crate::error::ServiceError;
+use crate::error::parse_path;
+use crate::outbox::Outbox;
+use crate::properties::KeySelection;
+use crate::routes::Handler;
+use crate::session::Undeliverable;
+
+impl<X> Batch<'_, X> {
+    pub(crate) fn register(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let RegisterHandler { receiver: _, group: _, path, keys, conversation: registration } =
+            Decode::decode_all(body)?;
+        let path = parse_path(path)?;
+        self.demand(GlobalPermission::RegisterHandler)?;
+        if !keys.is_empty() {
+            self.demand(GlobalPermission::ViewSession)?;
+        }
+        let keys = KeySelection::parse(keys)?;
+        let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
+        let routes = &self.broker.routes;
+        routes.insert(&handler, self.broker.rules.choice(path)).map_err(|conflict| {
+            ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
+        })?;
+        self.session.add_handler(&handler, &self.broker.config.limits).map_err(|why| {
+            routes.remove(handler.path(), self.session);
+            match why {
+                Undeliverable::Ended => {
+                    ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
+                }
+                Undeliverable::Overloaded => {
+                    ServiceError::overloaded("the session has too many handlers")
+                }
+            }
+        })?;
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+
+    /// Succeeds even if there is no such handler: the JavaScript SDK deregisters twice.
+    pub(crate) fn deregister(
+        &self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let DeregisterHandler { receiver: _, group: _, path, keys: _ } = Decode::decode_all(body)?;
+        let path = parse_path(path)?;
+        if self.broker.routes.remove(path.as_str(), self.session) {
+            self.session.remove_handler(path.as_str());
+        }
+        self.respond(conversation, &Void, outbox);
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Appending to a session's mailbox. Every method leaves the session in the outbox if it was clean.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::websocket;
+
+use crate::config::Limits;
+use crate::outbox::Outbox;
+use crate::pending::InFlight;
+use crate::pending::MAX_PENDING;
+use crate::pending::UNANSWERED;
+use crate::session::Session;
+
+/// Why a session could not be handed a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undeliverable {
+    /// It has ended.
+    Ended,
+    /// It has as much to do as it may.
+    Overloaded,
+}
+
+impl<X> Session<X> {
+    /// Appends transport frames, such as a pong, to the mailbox.
+    pub fn put_frame(self: &Arc<Self>, put: impl FnOnce(&mut Vec<u8>), outbox: &mut Outbox<X>) {
+        let mut state = self.state.lock();
+        if state.ended {
+            return;
+        }
+        put(&mut state.mailbox.bytes);
+        let touched = state.touch();
+        drop(state);
+        self.report(touched, outbox);
+    }
+
+    /// Appends one message of about `expected` bytes that is not a request. It is never refused: a session that lets
+    /// them pile up is doomed.
+    pub(crate) fn post(
+        self: &Arc<Self>,
+        expected: usize,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+        put: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.post_notice(expected, limits, outbox, |out, _| put(out));
+    }
+
+    /// As [`Session::post`], with a conversation id for a request that awaits no answer.
+    pub(crate) fn post_notice(
+        self: &Arc<Self>,
+        expected: usize,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+        put: impl FnOnce(&mut Vec<u8>, ConversationId),
+    ) {
+        let mut state = self.state.lock();
+        if state.ended {
+            return;
+        }
+        if state.mailbox.queued() + expected > 2 * limits.mailbox {
+            drop(state);
+            outbox.doomed.push((self.clone(), CloseReason::MessageQueueLimitReached));
+            return;
+        }
+        state.notices = (state.notices + 1) % (UNANSWERED - 1);
+        let conversation = ConversationId(state.notices + 1);
+        websocket::put_message(&mut state.mailbox.bytes, expected, |out| put(out, conversation));
+        let touched = state.touch();
+        drop(state);
+        self.report(touched, outbox);
+    }
+
+    /// Enters a request and appends its message of about `expected` bytes.
+    pub(crate) fn hand_over(
+        self: &Arc<Self>,
+        request: InFlight<X>,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+        message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
+    ) -> Result<(), Undeliverable> {
+        let (expected, put) = message;
+        let mut state = self.state.lock();
+        if state.ended {
+            return Err(Undeliverable::Ended);
+        }
+        let most = limits.requests_per_handler.min(MAX_PENDING) as usize;
+        if state.pending.len() >= most || state.mailbox.queued() + expected > limits.mailbox {
+            return Err(Undeliverable::Overloaded);
+        }
+        self.next_deadline.fetch_min(request.deadline.0, Relaxed);
+        let conversation = state.pending.insert(request);
+        self.count_pending(&state);
+        websocket::put_message(&mut state.mailbox.bytes, expected, |out| put(out, conversation));
+        let touched = state.touch();
+        drop(state);
+        self.report(touched, outbox);
+        Ok(())
+    }
+
+    pub(super) fn report(self: &Arc<Self>, touched: bool, outbox: &mut Outbox<X>) {
+        if touched {
+            outbox.touched.push(self.clone());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Taking out what a session has to answer, and ending it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::Release;
+
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::message;
+use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::websocket;
+
+use crate::config::Limits;
+use crate::outbox::Outbox;
+use crate::pending::InFlight;
+use crate::routes::Handler;
+use crate::session::Session;
+use crate::session::State;
+use crate::session::Undeliverable;
+use crate::time::Millis;
+
+/// What ending a session leaves to be undone.
+pub(crate) struct Remains<X> {
+    pub(crate) unanswered: Vec<InFlight<X>>,
+    pub(crate) handlers: Vec<Arc<Handler<X>>>,
+}
+
+impl<X> Session<X> {
+    /// Takes out the request that an answer of this session belongs to.
+    pub(crate) fn take_pending(&self, conversation: ConversationId) -> Option<InFlight<X>> {
+        let mut state = self.state.lock();
+        let request = state.pending.remove(conversation)?;
+        self.count_pending(&state);
+        Some(request)
+    }
+
+    /// Takes out the requests that this session has not answered in time.
+    pub(crate) fn expire(&self, now: Millis) -> Vec<InFlight<X>> {
+        let mut state = self.state.lock();
+        let (expired, next) = state.pending.expire(now);
+        self.next_deadline.store(next.0, Relaxed);
+        self.count_pending(&state);
+        expired
+    }
+
+    /// Takes out all requests, unanswered.
+    pub(crate) fn drain_pending(&self) -> Vec<InFlight<X>> {
+        let mut state = self.state.lock();
+        let unanswered = state.pending.drain();
+        self.count_pending(&state);
+        unanswered
+    }
+
+    /// Remembers a registration, or tells why not.
+    pub(crate) fn add_handler(
+        &self,
+        handler: &Arc<Handler<X>>,
+        limits: &Limits,
+    ) -> Result<(), Undeliverable> {
+        let mut state = self.state.lock();
+        if state.ended {
+            return Err(Undeliverable::Ended);
+        }
+        if state.handlers.len() >= limits.handlers_per_session {
+            return Err(Undeliverable::Overloaded);
+        }
+        state.handlers.push(handler.clone());
+        Ok(())
+    }
+
+    pub(crate) fn remove_handler(&self, path: &str) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.handlers.iter().position(|handler| handler.path() == path) {
+            state.handlers.swap_remove(at);
+        }
+    }
+
+    /// Ends the session: nothing is appended after the parting frames. `None` if it had ended already.
+    pub(crate) fn end(
+        self: &Arc<Self>,
+        reason: CloseReason,
+        outbox: &mut Outbox<X>,
+    ) -> Option<Remains<X>> {
+        let mut state = self.state.lock();
+        if state.ended {
+            return None;
+        }
+        state.ended = true;
+        self.ended.store(true, Release);
+        let out = &mut state.mailbox.bytes;
+        if reason != CloseReason::ClosedByClient {
+            websocket::put_message(out, message::ABORT_MESSAGE.len(), |out| {
+                out.extend_from_slice(message::ABORT_MESSAGE);
+            });
+        }
+        websocket::put_close(out, close_code(reason));
+        let remains = Remains {
+            unanswered: state.pending.drain(),
+            handlers: std::mem::take(&mut state.handlers),
+        };
+        self.count_pending(&state);
+        let touched = state.touch();
+        drop(state);
+        self.report(touched, outbox);
+        Some(remains)
+    }
+
+    pub(super) fn count_pending(&self, state: &State<X>) {
+        // No session has more than MAX_PENDING.
+        self.in_flight.store(u32::try_from(state.pending.len()).unwrap_or(u32::MAX), Relaxed);
+    }
+}
+
+/// The code of the WebSocket close frame that goes with a reason.
+fn close_code(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::InvalidInboundMessage => 1002,
+        CloseReason::MessageTooLarge => 1009,
+        CloseReason::InternalError => 1011,
+        CloseReason::MessageQueueLimitReached => 1008,
+        CloseReason::Aborted => 1001,
+        CloseReason::ConnectionLost
+        | CloseReason::IoException
+        | CloseReason::ClientUnresponsive
+        | CloseReason::ClosedByClient
+        | CloseReason::LostMessages
+        | CloseReason::ClosedByController
+        | CloseReason::FailedOver
+        | CloseReason::Expired
+        | CloseReason::Revoked
+        | CloseReason::SessionTakenOver => 1000,
+    }
+}

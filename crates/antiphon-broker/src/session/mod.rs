@@ -1,0 +1,199 @@
+//! One session: who it is, what waits for it, and what it still has to answer.
+//!
+//! ```text
+//!            append finds it clean            flush takes the bytes
+//!   clean ------------------------> dirty ------------------------> writing --> clean
+//!                                     ^  the socket takes no more      |
+//!                     writable again  +---------- blocked <------------+
+//! ```
+//!
+//! One mutex guards mailbox and pending requests together, so that the order of entries is the order of frames. **At
+//! most one session's mutex is held at a time**, and never while the registry or the routes are locked for writing.
+
+mod append;
+mod end;
+mod flush;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::Ordering::Relaxed;
+
+use antiphon_wire::connect::ClientFamily;
+use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::ProtocolVersion;
+use antiphon_wire::ids::SessionId;
+use parking_lot::Mutex;
+use parking_lot::RwLock;
+
+use crate::choice::Stickiness;
+use crate::mailbox::Mailbox;
+use crate::pending::Pending;
+use crate::profile::Profile;
+use crate::routes::Handler;
+use crate::time::Millis;
+
+pub(crate) use crate::session::append::Undeliverable;
+pub(crate) use crate::session::end::Remains;
+pub use crate::session::flush::Flush;
+
+/// A session, shared by everything that may send to it. `X` is its driver's handle: a socket, or nothing in tests.
+#[derive(Debug)]
+pub struct Session<X> {
+    id: SessionId,
+    driver: X,
+    client: Client,
+    /// Milliseconds since 1970.
+    pub(crate) start_time: u64,
+    profile: RwLock<Arc<Profile>>,
+    state: Mutex<State<X>>,
+    /// Set with the state locked; read without.
+    ended: AtomicBool,
+    /// Requests that it has to answer.
+    in_flight: AtomicU32,
+    /// Requests whose answers it awaits.
+    pub(crate) awaiting: AtomicU32,
+    /// Turns ties among equal handlers.
+    pub(crate) rotation: AtomicU32,
+    next_deadline: AtomicU64,
+    next_ping: AtomicU64,
+    last_heard: AtomicU64,
+    pub(crate) sticky: Mutex<Stickiness>,
+}
+
+#[derive(Debug)]
+struct State<X> {
+    mailbox: Mailbox,
+    /// Listed in some outbox, or about to be.
+    dirty: bool,
+    /// A thread is writing; the bytes are with it.
+    writing: bool,
+    /// The socket takes no more.
+    blocked: bool,
+    ended: bool,
+    pending: Pending<X>,
+    handlers: Vec<Arc<Handler<X>>>,
+    /// Counts the messages that await no answer.
+    notices: u64,
+}
+
+/// What kind of client it is, as far as it decides what the client can bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    family: ClientFamily,
+    version: ProtocolVersion,
+}
+
+impl Client {
+    pub(crate) fn of(request: &ConnectionRequest) -> Self {
+        Self { family: request.family, version: request.version }
+    }
+
+    /// Python before protocol 25 misreads a property map that is not empty, and never answers the request.
+    pub(crate) fn reads_properties(self) -> bool {
+        self.family != ClientFamily::Python || self.version.number() > 24
+    }
+
+    /// Python reads one error report where all others read a list.
+    pub(crate) fn reads_one_report(self) -> bool {
+        self.family == ClientFamily::Python
+    }
+}
+
+impl<X> Session<X> {
+    pub(crate) fn new(
+        id: SessionId,
+        driver: X,
+        client: Client,
+        start_time: u64,
+        profile: Profile,
+    ) -> Self {
+        Self {
+            id,
+            driver,
+            client,
+            start_time,
+            profile: RwLock::new(Arc::new(profile)),
+            state: Mutex::new(State {
+                mailbox: Mailbox::default(),
+                dirty: false,
+                writing: false,
+                blocked: false,
+                ended: false,
+                pending: Pending::default(),
+                handlers: Vec::new(),
+                notices: 0,
+            }),
+            ended: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            awaiting: AtomicU32::new(0),
+            rotation: AtomicU32::new(0),
+            next_deadline: AtomicU64::new(Millis::NEVER.0),
+            next_ping: AtomicU64::new(Millis::NEVER.0),
+            last_heard: AtomicU64::new(0),
+            sticky: Mutex::default(),
+        }
+    }
+
+    /// Names the session.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// What the driver passed when it opened the session.
+    #[must_use]
+    pub const fn driver(&self) -> &X {
+        &self.driver
+    }
+
+    pub(crate) const fn client(&self) -> Client {
+        self.client
+    }
+
+    pub(crate) fn profile(&self) -> Arc<Profile> {
+        self.profile.read().clone()
+    }
+
+    /// Only the registry calls this, so that its index agrees.
+    pub(crate) fn set_profile(&self, profile: Arc<Profile>) {
+        *self.profile.write() = profile;
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Acquire)
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Millis {
+        Millis(self.next_deadline.load(Relaxed))
+    }
+
+    pub(crate) fn heard(&self, now: Millis) {
+        self.last_heard.store(now.0, Relaxed);
+    }
+
+    pub(crate) fn last_heard(&self) -> Millis {
+        Millis(self.last_heard.load(Relaxed))
+    }
+
+    pub(crate) fn next_ping(&self) -> Millis {
+        Millis(self.next_ping.load(Relaxed))
+    }
+
+    pub(crate) fn set_next_ping(&self, at: Millis) {
+        self.next_ping.store(at.0, Relaxed);
+    }
+}
+
+impl<X> State<X> {
+    /// Marks the mailbox as having something; true if the caller has to report it.
+    fn touch(&mut self) -> bool {
+        !std::mem::replace(&mut self.dirty, true)
+    }
+}
