@@ -40,6 +40,9 @@ mod session;
 mod stats;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub mod access;
 pub mod filter;
 pub mod properties;
