@@ -1,0 +1,112 @@
+//! The rules of the repository that no lint knows: lengths, module documents, names, and what the pure crates may use.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A source file, by its path from the root of the workspace.
+struct Source {
+    path: String,
+    text: String,
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long = sources().into_iter().filter(|file| file.text.lines().count() > limit(&file.path));
+    refuse("longer than its limit", long);
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    refuse(
+        "without a //! document",
+        sources().into_iter().filter(|file| !file.text.starts_with("//!")),
+    );
+}
+
+#[test]
+fn no_module_is_a_catch_all() {
+    let catch_alls = ["util", "utils", "common", "helper", "helpers", "misc"];
+    let named_so = |file: &Source| {
+        let mut names = Path::new(&file.path).components().map(|part| Path::new(part.as_os_str()));
+        names.any(|part| catch_alls.iter().any(|name| part.file_stem() == Some(OsStr::new(name))))
+    };
+    refuse("named for what it is not", sources().into_iter().filter(named_so));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let marks = ["todo!(", "unimplemented!(", "FIXME", "// XXX", "#[ignore"];
+    let unfinished = |file: &Source| {
+        !file.path.ends_with("tidy.rs") && marks.iter().any(|mark| file.text.contains(mark))
+    };
+    refuse("unfinished", sources().into_iter().filter(unfinished));
+}
+
+#[test]
+fn the_pure_crates_depend_on_nothing_that_does_io() {
+    for pure in ["antiphon-wire", "antiphon-broker"] {
+        let tree = dependencies(pure);
+        assert!(tree.starts_with(pure), "unexpected output of cargo tree: {tree}");
+        for banned in ["tokio", "hyper", "mio", "socket2", "getrandom", "rand", "prometheus-client"]
+        {
+            let found = tree.lines().any(|line| line.split(' ').next() == Some(banned));
+            assert!(!found, "{pure} depends on {banned}:\n{tree}");
+        }
+    }
+}
+
+#[test]
+fn arrows_point_up() {
+    let rooms = ["antiphon-wire", "antiphon-broker", "antiphon-server", "antiphon-cli"];
+    for (place, room) in rooms.iter().enumerate() {
+        let tree = dependencies(room);
+        for below in &rooms[place + 1..] {
+            assert!(!tree.contains(below), "{room} depends on {below}");
+        }
+    }
+}
+
+fn limit(path: &str) -> usize {
+    if path.contains("/tests/") { 600 } else { 400 }
+}
+
+#[track_caller]
+fn refuse(what: &str, files: impl Iterator<Item = Source>) {
+    let names: Vec<_> =
+        files.map(|file| format!("{} ({} lines)", file.path, file.text.lines().count())).collect();
+    assert!(names.is_empty(), "{what}:\n{}", names.join("\n"));
+}
+
+fn dependencies(package: &str) -> String {
+    let arguments =
+        ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--package", package];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn sources() -> Vec<Source> {
+    let mut files = Vec::new();
+    collect(&root().join("crates"), &mut files);
+    assert!(files.len() > 50, "the sources were not found");
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension() == Some(OsStr::new("rs")) {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            files.push(Source { path: name, text: fs::read_to_string(&path).unwrap() });
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
