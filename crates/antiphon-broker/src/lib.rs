@@ -1,1 +1,3 @@
 //! Who gets which message, and when.
+
+pub mod filter;
