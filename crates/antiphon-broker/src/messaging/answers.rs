@@ -19,6 +19,7 @@ use crate::messaging::MOST_HEADERS;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
+use crate::pending::UNANSWERED;
 use crate::session::Session;
 
 impl<X> Batch<'_, X> {
@@ -63,9 +64,12 @@ impl<X> Batch<'_, X> {
         self.complete(request, &Outcome::Error { reason, text }, outbox);
     }
 
-    /// The request that an answer belongs to. Acknowledgements of events and pings, late answers and second answers
-    /// belong to none.
+    /// The request that an answer belongs to. Acknowledgements of events and pings belong to none, and neither do
+    /// answers that come late or a second time.
     fn take_pending(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
+        if conversation.0 < UNANSWERED {
+            return None;
+        }
         let request = self.session.take_pending(conversation);
         if request.is_none() {
             self.counts.stray_answers += 1;
