@@ -30,6 +30,7 @@ use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::PathRules;
 use crate::events::Listeners;
+use crate::filter::Filter;
 use crate::locks::Locks;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
@@ -218,6 +219,14 @@ impl<X> Broker<X> {
         self.registry.read().find(id).cloned()
     }
 
+    /// The sessions that match at this moment. A costly filter delays only its own sender: the registry is free
+    /// while it is evaluated.
+    pub(crate) fn matching(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
+        let mut sessions = self.registry.read().candidates(filter);
+        sessions.retain(|session| filter.matches(session.profile().as_ref()));
+        sessions
+    }
+
     pub(crate) fn respond(
         &self,
         session: &Arc<Session<X>>,
@@ -245,7 +254,8 @@ impl<X> Broker<X> {
         access
     }
 
-    /// Gives a session the profile that `change` makes of its present one, and tells the listeners.
+    /// Gives a session the profile that `change` makes of its present one, and tells the listeners. A session that has
+    /// ended keeps what it was.
     pub(crate) fn change_profile(
         &self,
         session: &Arc<Session<X>>,
@@ -253,9 +263,12 @@ impl<X> Broker<X> {
         change: impl FnOnce(&Profile) -> Profile,
     ) {
         let mut listeners = self.listeners.lock();
+        if session.has_ended() {
+            return;
+        }
         let before = session.profile();
-        let after = Arc::new(change(&before));
-        self.registry.write().update(session, after.clone());
+        let after = change(&before);
+        self.registry.write().update(session, &after);
         listeners.updated(session, (&before, &after), &self.config.limits, outbox);
     }
 

@@ -209,7 +209,7 @@ impl<X> Batch<'_, X> {
                 return Ok(());
             }
         };
-        let mut sessions = self.broker.registry.read().matching(&filter);
+        let mut sessions = self.broker.matching(&filter);
         let within = fetch.from.unwrap_or(0)..=fetch.to.unwrap_or(u64::MAX);
         sessions.retain(|session| within.contains(&session.start_time));
         sessions.sort_by_key(|session| (session.start_time, session.id()));
@@ -250,7 +250,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Option<Vec<Arc<Session<X>>>> {
         match Filter::parse(filter) {
-            Ok(filter) => Some(self.broker.registry.read().matching(&filter)),
+            Ok(filter) => Some(self.broker.matching(&filter)),
             Err(error) => {
                 let refusal = CountOrErrors { count: 0, errors: vec![report(&error)] };
                 self.respond(conversation, &refusal, outbox);

@@ -53,7 +53,9 @@ impl<X> Registry<X> {
 
     /// Adds a session whose id nobody has. The caller keeps the number of sessions below 2^32.
     pub(crate) fn insert(&mut self, session: Arc<Session<X>>) {
-        let (id, profile) = (session.id(), session.profile());
+        let profile = self.share(&session.profile());
+        session.set_profile(profile.clone());
+        let id = session.id();
         let slot = self.sessions.insert(session) as Slot;
         self.slots.insert(id, slot);
         self.index(slot, &profile);
@@ -68,24 +70,24 @@ impl<X> Registry<X> {
     }
 
     /// Gives a session another profile; does nothing for one that is not there.
-    pub(crate) fn update(&mut self, session: &Session<X>, profile: Arc<Profile>) {
+    pub(crate) fn update(&mut self, session: &Session<X>, profile: &Profile) {
         let Some(&slot) = self.slots.get(&session.id()) else { return };
         self.unindex(slot, &session.profile());
+        let profile = self.share(profile);
         self.index(slot, &profile);
         session.set_profile(profile);
     }
 
-    /// The sessions that match, in the order of their table places.
-    pub(crate) fn matching(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
-        let matches = |session: &&Arc<Session<X>>| filter.matches(session.profile().as_ref());
+    /// The sessions among which are all that match, in the order of their table places.
+    pub(crate) fn candidates(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
         let Narrowed::Buckets(buckets) = filter.narrow(self) else {
-            return self.iter().filter(matches).cloned().collect();
+            return self.iter().cloned().collect();
         };
         let mut slots: Vec<Slot> =
             buckets.iter().flat_map(|bucket| self.slots_of(*bucket)).collect();
         slots.sort_unstable();
         slots.dedup();
-        slots.iter().map(|&slot| &self.sessions[slot as usize]).filter(matches).cloned().collect()
+        slots.iter().map(|&slot| self.sessions[slot as usize].clone()).collect()
     }
 
     fn slots_of(&self, bucket: Bucket<'_>) -> Vec<Slot> {
@@ -104,6 +106,19 @@ impl<X> Registry<X> {
             Bucket::Property { key, value } => self.properties.get(key)?.get(value),
             Bucket::Role(role) => self.roles.get(role),
         }
+    }
+
+    /// The same profile with keys and values that other sessions have too, so that they are in memory once.
+    fn share(&self, profile: &Profile) -> Arc<Profile> {
+        let known = |(key, value): (&Arc<str>, &Arc<str>)| {
+            let Some((key, values)) = self.properties.get_key_value(key) else {
+                return (key.clone(), value.clone());
+            };
+            let value = values.get_key_value(value).map_or(value, |(value, _)| value);
+            (key.clone(), value.clone())
+        };
+        let properties = profile.properties.shared().map(known).collect();
+        Arc::new(Profile { properties, ..profile.clone() })
     }
 
     fn index(&mut self, slot: Slot, profile: &Profile) {

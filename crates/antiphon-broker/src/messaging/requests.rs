@@ -161,7 +161,7 @@ impl<X> Batch<'_, X> {
             reply: Reply::FilterEvent(events),
             timeout: self.broker.rules.timeout(path),
         };
-        let recipients = self.broker.registry.read().matching(&filter);
+        let recipients = self.broker.matching(&filter);
         // The number of sessions is bounded far below 2^32.
         let count = recipients.len() as u32;
         self.respond(conversation, &Sent::To(count), outbox);
