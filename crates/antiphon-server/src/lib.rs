@@ -1,1 +1,47 @@
-//! Sockets, time and configuration around the broker.
+//! The Antiphon server: sockets, time and configuration around [`antiphon_broker`].
+//!
+//! ```no_run
+//! use antiphon_server::{Config, Server, runtime};
+//!
+//! let config = Config::dev("127.0.0.1:8080".parse()?);
+//! let runtime = runtime(config.threads)?;
+//! let server = Server::bind(config)?;
+//! runtime.block_on(server.run(std::future::pending::<()>()))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A connection passes these modules in order:
+//!
+//! | module | does |
+//! |---|---|
+//! | `listener` | accepts sockets, backs off when the system has none left |
+//! | `upgrade` | HTTP: answers people, turns WebSocket requests into raw sockets |
+//! | `handshake` | authenticates, opens the session or refuses the connection |
+//! | `connection` | one task a session: bytes to frames to the broker, and the end |
+//! | `flush` | writes what the broker put into mailboxes, in as few writes as possible |
+//!
+//! Nothing here decides who gets which message; that is the broker's.
+
+pub mod config;
+
+mod auth;
+mod clock;
+mod connection;
+mod flush;
+mod handshake;
+mod inbound;
+mod listener;
+mod random;
+mod server;
+mod socket;
+mod upgrade;
+
+pub use config::Config;
+pub use config::ConfigError;
+pub use config::Limits;
+pub use flush::runtime;
+pub use server::BindError;
+pub use server::Server;
+
+pub use antiphon_broker::Choice;
+pub use antiphon_broker::PathRule;

@@ -1,0 +1,149 @@
+//! When mailboxes are written: the flush rule.
+//!
+//! A session that got bytes goes on the list of the thread that gave it to them. The thread writes each session of its
+//! list once, when it has no ready task left and is about to park, or after [`BATCHES_PER_TURN`] reads. Nobody is woken
+//! for it and nothing yields, so under load one write carries the answers of many reads.
+//!
+//! A thread that never parks would strand its list, so a ticker writes lists that stood still. Threads of a runtime
+//! that was not made by [`runtime`] have no list: there every read ends with the writes that it caused.
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::Weak;
+
+use antiphon_broker::Flush;
+use antiphon_broker::Spare;
+use parking_lot::Mutex;
+use tokio::runtime::Builder;
+use tokio::runtime::Runtime;
+
+use crate::socket::Signal;
+use crate::socket::Socket;
+
+pub(crate) type Session = antiphon_broker::Session<Socket>;
+pub(crate) type Outbox = antiphon_broker::Outbox<Socket>;
+
+/// A runtime with `threads` workers that write when they are about to park. A [`crate::Server`] runs on any runtime, but
+/// only on such a one are writes put together.
+///
+/// # Errors
+/// If the system gives no threads.
+pub fn runtime(threads: usize) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .thread_name("antiphon")
+        .enable_all()
+        .on_thread_start(adopt_thread)
+        .on_thread_park(write_own_list)
+        .build()
+}
+
+/// An empty outbox, with the room of the one that this thread delivered last.
+pub(crate) fn outbox() -> Outbox {
+    OUTBOX.take()
+}
+
+/// Sees to it that every session in `outbox` is written: soon if the thread has a list, else at once.
+pub(crate) fn deliver(mut outbox: Outbox) {
+    let full = OWN_LIST.with(|own| {
+        let Some(list) = own.get() else {
+            outbox.touched.drain(..).for_each(|session| write(&session));
+            return false;
+        };
+        let mut pending = list.0.lock();
+        pending.sessions.append(&mut outbox.touched);
+        pending.batches += 1;
+        pending.batches >= BATCHES_PER_TURN
+    });
+    OUTBOX.set(outbox);
+    if full {
+        write_own_list();
+    }
+}
+
+/// Writes one session's mailbox as far as its socket takes it.
+pub(crate) fn write(session: &Session) {
+    let socket = session.driver();
+    let flushed =
+        SPARE.with_borrow_mut(|spare| session.flush(spare, |bytes| socket.try_write(bytes)));
+    match flushed {
+        Flush::Done => {}
+        Flush::Blocked => socket.raise(Signal::Blocked),
+        Flush::Finished => socket.raise(Signal::Finished),
+        Flush::Broken => socket.raise(Signal::Broken),
+    }
+}
+
+/// The ticker's part: writes every list of the process that has stood still since the last call.
+pub(crate) fn write_stranded() {
+    let mut stranded = Vec::new();
+    LISTS.lock().retain(|list| match list.upgrade() {
+        Some(list) => {
+            stranded.append(&mut list.0.lock().stranded());
+            true
+        }
+        None => false,
+    });
+    stranded.iter().for_each(|session| write(session));
+}
+
+/// The sessions that one thread touched. Others look at it rarely, so the lock is free.
+#[derive(Default)]
+struct List(Mutex<Pending>);
+
+#[derive(Default)]
+struct Pending {
+    sessions: Vec<Arc<Session>>,
+    batches: u32,
+    /// The ticker has seen these sessions here before.
+    seen: bool,
+}
+
+impl Pending {
+    fn take(&mut self) -> Vec<Arc<Session>> {
+        self.batches = 0;
+        self.seen = false;
+        mem::take(&mut self.sessions)
+    }
+
+    fn stranded(&mut self) -> Vec<Arc<Session>> {
+        if self.seen {
+            return self.take();
+        }
+        self.seen = !self.sessions.is_empty();
+        Vec::new()
+    }
+}
+
+fn adopt_thread() {
+    OWN_LIST.with(|own| {
+        let list = own.get_or_init(Arc::default);
+        LISTS.lock().push(Arc::downgrade(list));
+    });
+}
+
+fn write_own_list() {
+    OWN_LIST.with(|own| {
+        let Some(list) = own.get() else { return };
+        let mut sessions = list.0.lock().take();
+        sessions.drain(..).for_each(|session| write(&session));
+        // Writing puts nothing on this list, so only the ticker's `take` can have come between.
+        list.0.lock().sessions = sessions;
+    });
+}
+
+thread_local! {
+    static OWN_LIST: OnceCell<Arc<List>> = const { OnceCell::new() };
+    static OUTBOX: Cell<Outbox> = Cell::default();
+    static SPARE: RefCell<Spare> = RefCell::default();
+}
+
+/// The lists of all threads that [`runtime`] started, in this process.
+static LISTS: Mutex<Vec<Weak<List>>> = Mutex::new(Vec::new());
+
+/// More would let the first reader wait long for its answer; fewer cuts turns short when many sockets are ready.
+const BATCHES_PER_TURN: u32 = 256;

@@ -1,0 +1,107 @@
+//! From an accepted socket to an open session, or to a refusal. The whole way has one time limit.
+
+use std::future::poll_fn;
+use std::net::Shutdown;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use antiphon_broker::Opening;
+use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Refusal;
+use antiphon_wire::connect::put_refused;
+use antiphon_wire::websocket::put_close;
+use antiphon_wire::websocket::put_message;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::clock;
+use crate::connection::Connection;
+use crate::connection::LINGER;
+use crate::flush;
+use crate::flush::Session;
+use crate::inbound::Inbound;
+use crate::random;
+use crate::server::Shared;
+use crate::socket;
+use crate::socket::Socket;
+use crate::upgrade::Refused;
+use crate::upgrade::Upgraded;
+use crate::upgrade::upgrade;
+
+/// A session that is open, on a socket that wants to be served; `None` if the socket did not get that far.
+pub(crate) async fn handshake(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    client: SocketAddr,
+) -> Option<Connection> {
+    let Ok(upgraded) = timeout(shared.handshake_timeout, upgrade(stream)).await else {
+        debug!(%client, "took too long to ask for a session");
+        return None;
+    };
+    let Upgraded { stream, leftover, request } = upgraded?;
+    let (reader, writer) = stream.into_split();
+    let (inbound, socket) = (Inbound::new(reader, leftover), Socket::new(writer));
+    let opened = request.and_then(|request| {
+        open(&shared, &request, socket, client)
+            .map_err(|refusal| Refused { version: request.version.number(), refusal })
+    });
+    match opened {
+        Ok(session) => Some(Connection::new(shared, session, inbound)),
+        Err(refused) => {
+            debug!(%client, ?refused, "connection refused");
+            refuse(inbound, &refused).await;
+            None
+        }
+    }
+}
+
+fn open(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: Socket,
+    client: SocketAddr,
+) -> Result<Arc<Session>, Refusal> {
+    if request.reconnection.is_some() {
+        // Sessions end with their connection, so none can be taken up again.
+        return Err(Refusal::UnknownSession);
+    }
+    let grant = shared
+        .authenticator
+        .authenticate(&request.principal, request.credentials(), &request.properties)
+        .ok_or(Refusal::AuthenticationFailed)?;
+    let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
+    let opening = Opening {
+        request,
+        grant,
+        client_address: client.ip().to_string(),
+        connector: CONNECTOR,
+        start_time: clock::wall_time(),
+        token,
+        now: shared.clock.now(),
+    };
+    let mut outbox = flush::outbox();
+    let opened = shared.broker.open(opening, socket, &mut outbox);
+    flush::deliver(outbox);
+    if let Ok(session) = &opened {
+        let (principal, family) = (&request.principal, request.family);
+        debug!(session = %session.id(), %client, principal, ?family, "session opened");
+    }
+    opened
+}
+
+/// Tells the client why, and closes the socket.
+async fn refuse(mut inbound: Inbound, refused: &Refused) {
+    let mut farewell = Vec::new();
+    put_message(&mut farewell, 3, |out| {
+        put_refused(out, refused.version, refused.refusal);
+    });
+    put_close(&mut farewell, 1000);
+    // So few bytes always fit into a socket to which nothing was written yet, unless it is gone.
+    let _ = inbound.stream().try_write(&farewell);
+    socket::shut_down(inbound.stream(), Shutdown::Write);
+    let _ = timeout(LINGER, poll_fn(|cx| inbound.poll_discard(cx))).await;
+}
+
+/// What sessions see as property `$Connector`.
+const CONNECTOR: &str = "WebSocket";

@@ -1,0 +1,102 @@
+//! The writing half of a session's socket, as the broker carries it around: any thread may write to it, and tells the
+//! connection's own task what only that one can deal with.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+
+use parking_lot::Mutex;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+
+/// Where a session's bytes go.
+pub(crate) struct Socket {
+    /// Present until drop, which forgets it: it would end the writing direction when the broker refuses a session,
+    /// before the refusal is written.
+    half: Option<OwnedWriteHalf>,
+    signal: AtomicU8,
+    task: Mutex<Option<Waker>>,
+}
+
+/// What the connection's task must know about writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Signal {
+    /// Nothing.
+    None,
+    /// The socket takes no more; somebody must wait until it does.
+    Blocked,
+    /// The session is over, and all it had to be told is written.
+    Finished,
+    /// The socket is gone.
+    Broken,
+}
+
+impl Socket {
+    pub(crate) fn new(half: OwnedWriteHalf) -> Self {
+        Self { half: Some(half), signal: AtomicU8::new(Signal::None as u8), task: Mutex::new(None) }
+    }
+
+    /// Writes what the socket takes at once.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream().try_write(bytes)
+    }
+
+    /// Leaves a signal for the connection's task and wakes it.
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.signal.store(signal as u8, Ordering::Release);
+        if let Some(task) = &*self.task.lock() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// The task to wake. A signal raised before is seen by the next [`Socket::signal`].
+    pub(crate) fn watch(&self, task: Waker) {
+        *self.task.lock() = Some(task);
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        match self.signal.load(Ordering::Acquire) {
+            0 => Signal::None,
+            1 => Signal::Blocked,
+            2 => Signal::Finished,
+            _ => Signal::Broken,
+        }
+    }
+
+    /// Ready when the socket takes bytes again; takes back [`Signal::Blocked`] then.
+    pub(crate) fn poll_unblocked(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is ready too: the next write will meet it.
+        self.stream().poll_write_ready(cx).map(|_| {
+            self.signal.store(Signal::None as u8, Ordering::Release);
+        })
+    }
+
+    /// Ends one direction or both. The descriptor lives on for as long as somebody holds the session.
+    pub(crate) fn shut_down(&self, how: Shutdown) {
+        shut_down(self.stream(), how);
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.half.as_ref().expect("present until drop").as_ref()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(half) = self.half.take() {
+            half.forget();
+        }
+    }
+}
+
+/// Ends one direction of a stream or both.
+pub(crate) fn shut_down(stream: &TcpStream, how: Shutdown) {
+    // Only a socket that is gone already refuses.
+    let _ = SockRef::from(stream).shutdown(how);
+}
