@@ -23,7 +23,10 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = antiphon(arguments);
+        Self::run(antiphon(arguments))
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut server = Self { child, log, address: String::new() };
@@ -72,6 +75,15 @@ fn run(arguments: &[&str]) -> Output {
     antiphon(arguments).output().unwrap()
 }
 
+/// What a browser is told.
+fn ask(address: &str) -> String {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[track_caller]
 fn check_refused(arguments: &[&str], code: i32, texts: &[&str]) {
     let output = run(arguments);
@@ -86,11 +98,7 @@ fn check_refused(arguments: &[&str], code: i32, texts: &[&str]) {
 fn it_says_where_it_listens_and_ends_cleanly_on_either_signal() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
-        let mut client = TcpStream::connect(&server.address).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains("Antiphon"), "{answer}");
+        assert!(ask(&server.address).contains("Antiphon"));
         server.signal(signal);
         let (code, log) = server.end();
         assert_eq!(code, Some(0), "{log}");
@@ -145,6 +153,24 @@ fn an_address_in_use_is_a_failure_of_its_own() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     check_refused(&["serve", "--dev", "--listen", &address], 2, &[&address, "address in use"]);
+}
+
+#[test]
+fn it_survives_the_limit_on_open_files() {
+    let mut command = Command::new("sh");
+    let antiphon = env!("CARGO_BIN_EXE_antiphon");
+    command.args(["-c", "ulimit -n 40; exec \"$0\" serve --dev --listen 127.0.0.1:0", antiphon]);
+    let mut server = Server::run(command);
+    let crowd: Vec<_> = (0..60).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    let mut line = String::new();
+    while !line.contains("raise the limit on open files") {
+        line.clear();
+        assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the server ended");
+    }
+    drop(crowd);
+    assert!(ask(&server.address).contains("Antiphon"));
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
 }
 
 #[test]

@@ -210,9 +210,7 @@ impl Tasks {
         let now = self.shared.clock.now();
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
-            let mut outbox = flush::outbox();
-            self.shared.broker.sweep(now, &mut outbox);
-            flush::deliver(outbox);
+            self.shared.broker.sweep(now, &mut flush::delivery());
         }
     }
 
@@ -221,9 +219,7 @@ impl Tasks {
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
-        let mut outbox = flush::outbox();
-        self.shared.broker.shut_down(&mut outbox);
-        flush::deliver(outbox);
+        self.shared.broker.shut_down(&mut flush::delivery());
         let drained = timeout(DRAIN_LIMIT, async {
             while !self.connections.is_empty() {
                 self.advance().await;
