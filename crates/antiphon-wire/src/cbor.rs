@@ -1,7 +1,7 @@
 //! Tells whether bytes are exactly one well-formed CBOR item (RFC 8949), without building it.
 //!
-//! It runs in time proportional to the input, allocates nothing and bounds the depth of nesting. It does not check
-//! what only an application can know, such as duplicate keys.
+//! It runs in time proportional to the input, allocates nothing and bounds the depth of nesting. Text must be UTF-8,
+//! since receivers refuse other text. It does not check what only an application can know, such as duplicate keys.
 
 /// The deepest nesting of arrays, maps and tags that is accepted. Receivers read CBOR recursively.
 pub const MAX_DEPTH: usize = 128;
