@@ -21,6 +21,11 @@ fn nested(open: &str, close: &str, depth: usize) -> Vec<u8> {
 }
 
 #[test]
+fn nesting_is_bounded_at_128() {
+    assert_eq!(MAX_DEPTH, 128);
+}
+
+#[test]
 fn the_deepest_nesting_is_accepted_and_one_more_is_not() {
     for (open, close, kind) in LAYERS {
         assert_eq!(check(&nested(open, close, MAX_DEPTH)), Some(kind), "{open}");
