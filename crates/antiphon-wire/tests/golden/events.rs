@@ -1,5 +1,7 @@
 //! Services 81, 82, 189 and 190.
 
+use antiphon_wire::codec::Decode;
+use antiphon_wire::error::Fault;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::service::ErrorReport;
 use antiphon_wire::service::Service;
@@ -16,6 +18,7 @@ use antiphon_wire::service::events::UpdateKind;
 
 use crate::SCRIPT_SESSION;
 use crate::Void;
+use crate::hex::hex;
 use crate::request;
 use crate::response;
 
@@ -150,5 +153,61 @@ fn an_update_tells_how_each_property_changed() {
             "00521e19 01 ff0107 01 {kind_digits} 04 0161 01 0131 0162 02 0132 0133 0163 03 0134 0164 04 0135"
         );
         request(&digits, Service::SessionPropertiesEvent, 30, events);
+    }
+}
+
+#[test]
+fn a_closed_session_tells_why() {
+    let reasons = [
+        ("00", CloseReason::ConnectionLost),
+        ("01", CloseReason::IoException),
+        ("02", CloseReason::ClientUnresponsive),
+        ("03", CloseReason::MessageQueueLimitReached),
+        ("04", CloseReason::ClosedByClient),
+        ("05", CloseReason::MessageTooLarge),
+        ("06", CloseReason::InternalError),
+        ("07", CloseReason::InvalidInboundMessage),
+        ("08", CloseReason::Aborted),
+        ("09", CloseReason::LostMessages),
+        ("0b", CloseReason::ClosedByController),
+        ("0c", CloseReason::FailedOver),
+        ("0d", CloseReason::Expired),
+        ("0e", CloseReason::Revoked),
+        ("0f", CloseReason::SessionTakenOver),
+    ];
+    for (digits, reason) in reasons {
+        let closed = SessionEvent {
+            session: SCRIPT_SESSION,
+            change: SessionChange::Closed {
+                reason,
+                properties: vec![("a", "b")],
+            },
+        };
+        let events = SessionEvents {
+            conversation: ConversationId(25),
+            events: vec![closed],
+        };
+        let digits = format!("00521e19 01 ff0107 02 {digits} 01 0161 0162");
+        request(&digits, Service::SessionPropertiesEvent, 30, events);
+    }
+}
+
+#[test]
+fn bytes_without_meaning_are_refused() {
+    let rows = [
+        ("19 01 ff0107 03 00", Fault::Tag(3)),
+        ("19 01 ff0107 02 0a 00", Fault::Tag(10)),
+        ("19 01 ff0107 02 10 00", Fault::Tag(16)),
+        ("19 01 ff0107 01 04 00", Fault::Tag(4)),
+        ("19 01 ff0107 01 00 01 0161 00 0131", Fault::Tag(0)),
+        ("19 01 ff0107 01 00 01 0161 05 0131", Fault::Tag(5)),
+    ];
+    for (digits, fault) in rows {
+        let read = SessionEvents::decode_all(hex(digits));
+        assert_eq!(
+            read.map_err(|malformed| malformed.fault),
+            Err(fault),
+            "{digits}"
+        );
     }
 }
