@@ -216,7 +216,7 @@ impl Dialogue {
 
 impl Drop for Dialogue {
     fn drop(&mut self) {
-        self.lose(&"the server stops");
+        self.lose(&"its task ended before it");
     }
 }
 
@@ -277,3 +277,30 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A socket with more to read than this waits until others had their turn.
 const READS_PER_POLL: usize = 4;
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::Config;
+    use crate::handshake::handshake;
+
+    #[tokio::test]
+    async fn a_connection_whose_task_is_dropped_ends_its_session() {
+        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, 1));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+
+        let connection = handshake(Arc::clone(&shared), stream, address).await.unwrap();
+        assert_eq!(shared.broker.stats().sessions, 1);
+        drop(connection);
+        assert_eq!(shared.broker.stats().sessions, 0);
+    }
+}

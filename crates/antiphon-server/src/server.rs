@@ -132,7 +132,8 @@ impl Server {
 }
 
 impl Shared {
-    fn new(config: Config, node: u64) -> Self {
+    /// What `config` says, for a node whose session ids begin with `node`.
+    pub(crate) fn new(config: Config, node: u64) -> Self {
         let limits = config.limits;
         Self {
             authenticator: Authenticator::new(config.dev, &config.trusted_properties),
@@ -220,7 +221,6 @@ impl Tasks {
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
-        self.handshakes.abort_all();
         let mut outbox = flush::outbox();
         self.shared.broker.shut_down(&mut outbox);
         flush::deliver(outbox);
