@@ -34,7 +34,9 @@ impl Default for BrokerConfig {
         Self {
             node: 1,
             server_name: "antiphon".to_owned(),
+            // Half of the minute after which common NAT routers forget a silent connection.
             ping_period: Duration::from_secs(30),
+            // No SDK has a timeout of its own; people who wait give up at about this time.
             request_timeout: Duration::from_secs(10),
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
@@ -69,11 +71,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sessions: 1_000_000,
+            // At about 3 KiB for an idle session these take 300 MiB. The limit on open files is usually met before.
+            sessions: 100_000,
+            // Far above a request, far below what hurts when many sessions send one at once.
             message: 1 << 20,
             // Eight of the largest messages, or 60,000 small ones.
             mailbox: 8 << 20,
+            // A handler that is this far behind will not answer in time.
             requests_per_handler: 16_384,
+            // As much as one handler takes.
             requests_per_sender: 16_384,
             handlers_per_session: 100_000,
             listeners_per_session: 16,

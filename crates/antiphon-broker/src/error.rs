@@ -7,7 +7,6 @@ use antiphon_wire::path::Path;
 use antiphon_wire::value::InvalidValue;
 
 use crate::access::GlobalPermission;
-use crate::access::PathPermission;
 use crate::properties::PropertiesError;
 
 /// The reason code and text of a SERVICE_ERROR.
@@ -34,8 +33,9 @@ impl ServiceError {
         Self::new(Reason::ACCESS_DENIED, format!("access denied: {} is needed", permission.name()))
     }
 
-    pub(crate) fn lacks_at(permission: PathPermission, path: Path<'_>) -> Self {
-        let (permission, path) = (permission.name(), path.as_str());
+    /// For what is asked for at a path, `permission` being the name of a global or a path permission.
+    pub(crate) fn lacks_at(permission: &str, path: Path<'_>) -> Self {
+        let path = path.as_str();
         Self::new(
             Reason::ACCESS_DENIED,
             format!("access denied: {permission} is needed at path {path}"),

@@ -167,7 +167,7 @@ impl<X> Batch<'_, X> {
         let AcquireLock { name, request, scope } = Decode::decode_all(body)?;
         let path = parse_path(name)?;
         if !self.profile.access.allows_at(path.as_str(), PathPermission::AcquireLock) {
-            return Err(ServiceError::lacks_at(PathPermission::AcquireLock, path));
+            return Err(ServiceError::lacks_at(PathPermission::AcquireLock.name(), path));
         }
         let mut locks = self.broker.locks.lock();
         if locks.count(self.session) >= self.broker.config.limits.locks_per_session {

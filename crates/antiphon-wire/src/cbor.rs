@@ -1,7 +1,7 @@
 //! Tells whether bytes are exactly one well-formed CBOR item (RFC 8949), without building it.
 //!
-//! It runs in time proportional to the input, allocates nothing and bounds the depth of nesting. It does not check
-//! what only an application can know, such as duplicate keys.
+//! It runs in time proportional to the input, allocates nothing and bounds the depth of nesting. Text must be UTF-8,
+//! since receivers refuse other text. It does not check what only an application can know, such as duplicate keys.
 
 /// The deepest nesting of arrays, maps and tags that is accepted. Receivers read CBOR recursively.
 pub const MAX_DEPTH: usize = 128;
@@ -9,8 +9,10 @@ pub const MAX_DEPTH: usize = 128;
 /// What kind of item it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Unsigned or negative.
+    /// Unsigned or negative, of at most 64 bits with its sign.
     Integer,
+    /// Unsigned or negative, of 65 bits.
+    WideInteger,
     /// Byte string.
     Bytes,
     /// Text string.
@@ -97,8 +99,8 @@ impl Items<'_> {
         let (major, info) = (head >> 5, head & 0x1f);
         let kind = match major {
             0 | 1 => {
-                self.argument(info)?;
-                Kind::Integer
+                let fits = i64::try_from(self.argument(info)?).is_ok();
+                if fits { Kind::Integer } else { Kind::WideInteger }
             }
             2 | 3 => {
                 self.string(major, info)?;

@@ -26,7 +26,7 @@ pub trait Decode<'a>: Sized {
     /// As [`Decode::decode`], and [`Fault::Trailing`] if bytes are left.
     fn decode_all(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let item = Self::decode(&mut reader)?;
+        let item = Self::decode(&mut reader).map_err(|fault| fault.within("message", "body"))?;
         reader.finish()?;
         Ok(item)
     }

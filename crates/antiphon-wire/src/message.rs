@@ -55,7 +55,8 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads one whole message. The body of a request or response is not looked at.
+    /// Reads one whole message. The body of a request or response is not looked at. Bytes behind the other messages
+    /// are ignored: an error may carry a third field that means nothing here.
     ///
     /// # Errors
     /// An empty message, an unknown type byte (flag bits included: no client sets them), or a malformed header.

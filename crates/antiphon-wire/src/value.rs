@@ -71,7 +71,7 @@ pub enum InvalidValue {
     #[error("the bytes of the {} value are not one CBOR item", .0.name())]
     NotCbor(DataType),
     /// The bytes are an item of another kind.
-    #[error("the bytes are not a {} value", .0.name())]
+    #[error("the bytes are not of type {}", .0.name())]
     OtherKind(DataType),
 }
 

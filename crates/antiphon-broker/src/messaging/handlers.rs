@@ -28,9 +28,13 @@ impl<X> Batch<'_, X> {
         let RegisterHandler { receiver: _, group: _, path, keys, conversation: registration } =
             Decode::decode_all(body)?;
         let path = parse_path(path)?;
-        self.demand(GlobalPermission::RegisterHandler)?;
+        let demand = |permission: GlobalPermission| {
+            let allowed = self.profile.access.allows(permission);
+            allowed.then_some(()).ok_or_else(|| ServiceError::lacks_at(permission.name(), path))
+        };
+        demand(GlobalPermission::RegisterHandler)?;
         if !keys.is_empty() {
-            self.demand(GlobalPermission::ViewSession)?;
+            demand(GlobalPermission::ViewSession)?;
         }
         let keys = KeySelection::parse(keys)?;
         let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));

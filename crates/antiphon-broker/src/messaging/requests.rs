@@ -221,7 +221,7 @@ impl<X> Batch<'_, X> {
     ) -> Result<Path<'p>, ServiceError> {
         let path = parse_path(path)?;
         if !self.profile.access.allows_at(path.as_str(), permission) {
-            return Err(ServiceError::lacks_at(permission, path));
+            return Err(ServiceError::lacks_at(permission.name(), path));
         }
         value.check()?;
         if self.session.awaiting.load(Relaxed) >= self.broker.config.limits.requests_per_sender {

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Reads proposed properties in either encoding. Blank text means none.
+/// Reads proposed properties in either encoding. Empty text means none.
 ///
-/// `None` if the text is in neither encoding. Which properties are then accepted is not decided here.
+/// `None` if the text is in neither encoding. A key may come twice in the list of quoted items. Which properties are then accepted is not decided here.
 #[must_use]
 pub fn parse_properties(text: &str) -> Option<Vec<(String, String)>> {
     if text.starts_with('{') {

@@ -1,5 +1,7 @@
 //! The parameters of a connection.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -26,7 +28,7 @@ pub struct ConnectionRequest {
     /// The principal; empty for anonymous.
     pub principal: String,
     /// The encoded credentials; empty for none. [`ConnectionRequest::credentials`] reads them.
-    credentials: Vec<u8>,
+    credentials: EncodedCredentials,
     /// Proposed session properties.
     pub properties: Vec<(String, String)>,
     /// Present if the client wants its old session back.
@@ -119,14 +121,13 @@ impl ConnectionRequest {
             None | Some("") => Ok(0),
             Some(digits) => digits.parse().map_err(|_| malformed(name)),
         };
-        let request = Self {
+        Ok(Self {
             family: ClientFamily::from_parameter(&text("ty")?.unwrap_or_default()),
             version,
             reconnect_timeout: number("r")?,
             principal: text("username")?.unwrap_or_default(),
-            credentials: BASE64
-                .decode(text("password")?.unwrap_or_default())
-                .map_err(|_| malformed("password"))?,
+            credentials: EncodedCredentials::from_base64(&text("password")?.unwrap_or_default())
+                .ok_or_else(|| malformed("password"))?,
             properties: parse_properties(&text("sp")?.unwrap_or_default())
                 .ok_or_else(|| malformed("sp"))?,
             reconnection: match text("c")? {
@@ -137,22 +138,39 @@ impl ConnectionRequest {
                     server_sequence: number("ss")?,
                 }),
             },
-        };
-        request.decode_credentials().map_err(|()| malformed("password"))?;
-        Ok(request)
+        })
     }
 
     /// The credentials.
     #[must_use]
     pub fn credentials(&self) -> Credentials<'_> {
-        self.decode_credentials().unwrap_or(Credentials::None)
+        self.credentials.decode().unwrap_or(Credentials::None)
+    }
+}
+
+/// Credentials that can be decoded, or nothing.
+#[derive(Clone, PartialEq, Eq)]
+struct EncodedCredentials(Vec<u8>);
+
+impl EncodedCredentials {
+    fn from_base64(text: &str) -> Option<Self> {
+        let encoded = Self(BASE64.decode(text).ok()?);
+        encoded.decode()?;
+        Some(encoded)
     }
 
-    fn decode_credentials(&self) -> Result<Credentials<'_>, ()> {
-        if self.credentials.is_empty() {
-            return Ok(Credentials::None);
+    fn decode(&self) -> Option<Credentials<'_>> {
+        if self.0.is_empty() {
+            return Some(Credentials::None);
         }
-        Credentials::decode_all(&self.credentials).map_err(|_| ())
+        Credentials::decode_all(&self.0).ok()
+    }
+}
+
+impl fmt::Debug for EncodedCredentials {
+    /// Does not show the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncodedCredentials")
     }
 }
 

@@ -1,0 +1,7 @@
+//! Random bodies of every service, family by family.
+
+mod control;
+mod events;
+mod locks;
+mod messaging;
+mod principal;

@@ -1,0 +1,38 @@
+//! The registry of services.
+
+use std::collections::BTreeSet;
+
+use antiphon_wire::service::Service;
+
+/// The services that Antiphon promises to speak.
+const PROMISED: [u32; 29] = [
+    5, 14, 55, 56, 67, 81, 82, 85, 86, 88, 97, 98, 102, 103, 105, 106, 114, 115, 116, 123, 124,
+    162, 168, 189, 190, 196, 197, 202, 203,
+];
+
+#[test]
+fn exactly_the_promised_services_are_spoken() {
+    let numbers: Vec<u32> = Service::ALL.iter().map(|service| service.number()).collect();
+    assert_eq!(numbers, PROMISED);
+}
+
+#[test]
+fn no_two_services_share_a_number() {
+    let numbers: BTreeSet<u32> = Service::ALL.iter().map(|service| service.number()).collect();
+    assert_eq!(numbers.len(), Service::ALL.len());
+}
+
+#[test]
+fn a_number_leads_back_to_its_service() {
+    for &service in Service::ALL {
+        assert_eq!(Service::from_number(service.number()), Some(service));
+    }
+}
+
+#[test]
+fn other_numbers_name_no_service() {
+    for number in (0..1000).chain([u32::MAX, 256 + 85]) {
+        let spoken = PROMISED.contains(&number);
+        assert_eq!(Service::from_number(number).is_some(), spoken, "{number}");
+    }
+}
