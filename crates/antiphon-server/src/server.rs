@@ -115,7 +115,8 @@ impl Server {
         let mut tasks = Tasks::new(self.shared);
         loop {
             let has_room = tasks.handshakes.len() < self.limits.handshakes
-                && tasks.connections.len() < self.limits.sessions + self.limits.handshakes;
+                && tasks.connections.len()
+                    < self.limits.sessions.saturating_add(self.limits.handshakes);
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = listener.accept(), if has_room => {
