@@ -189,6 +189,12 @@ impl<X> Session<X> {
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
     }
+
+    /// The bytes of memory that its mailbox holds.
+    #[cfg(test)]
+    pub(crate) fn buffered(&self) -> usize {
+        self.state.lock().mailbox.bytes.capacity()
+    }
 }
 
 impl<X> State<X> {
