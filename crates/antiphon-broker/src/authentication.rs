@@ -95,8 +95,7 @@ impl<X> Broker<X> {
     fn become_principal(&self, session: &Arc<Session<X>>, grant: &Grant, outbox: &mut Outbox<X>) {
         self.change_profile(session, outbox, |profile| {
             let mut properties = profile.properties.clone();
-            let user = grant.properties.user();
-            properties.extend(user.map(|(key, value)| (key.into(), value.into())));
+            properties.adopt_user(&grant.properties);
             properties.extend([(PRINCIPAL.into(), grant.principal.as_str().into())]);
             let roles = self.roles_of(grant);
             let access = self.access(&roles);

@@ -67,8 +67,11 @@ impl<'b, X> Batch<'b, X> {
     }
 
     /// Handles one whole message. What cannot be read as a message ends the session; what a service cannot accept is
-    /// answered by an error.
+    /// answered by an error. A session that has ended is not served.
     pub fn message(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
+        if self.session.has_ended() {
+            return Next::Closed;
+        }
         let next = self.dispatch(bytes, outbox);
         self.broker.reap(outbox);
         if self.session.has_ended() { Next::Closed } else { next }

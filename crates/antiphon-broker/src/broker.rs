@@ -65,7 +65,7 @@ pub struct Broker<X> {
     /// What each set of roles may do, made once.
     access: Mutex<HashMap<Roles, Arc<Access>>>,
     next_session: AtomicU64,
-    shutting_down: AtomicBool,
+    pub(crate) shutting_down: AtomicBool,
 }
 
 /// A connection that becomes a session.

@@ -68,7 +68,7 @@ impl<X> Route<X> {
         let load = |place: usize| self.handlers[place].session.in_flight();
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
-            let dice = (u64::from(turn) ^ sender.id().client).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let dice = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let (one, other) = ((dice >> 32) as usize % count, (dice as u32) as usize % count);
             return if load(other) < load(one) { other } else { one };
         }

@@ -4,6 +4,7 @@
 //! one order for all listeners: the lock around [`Listeners`] is held from before a change to the registry until every
 //! listener has been told.
 
+use std::mem;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Decode;
@@ -11,6 +12,7 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
 use antiphon_wire::service::ErrorReport;
+use antiphon_wire::service::Properties;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::events::EventListener;
@@ -47,7 +49,7 @@ struct Listener<X> {
     conversation: ConversationId,
     filter: Option<Filter>,
     keys: KeySelection,
-    /// Only sessions that started after it, in milliseconds since 1970.
+    /// Only sessions that started at this time or later, in milliseconds since 1970.
     after: u64,
 }
 
@@ -157,20 +159,24 @@ impl<X> Listener<X> {
 
     /// Tells of the sessions that are open already.
     fn replay(&self, sessions: &[Arc<Session<X>>], limits: &Limits, outbox: &mut Outbox<X>) {
-        for some in sessions.chunks(REPLAY_CHUNK) {
-            let profiles: Vec<_> =
-                some.iter().map(|session| (session, session.profile())).collect();
-            let events: Vec<_> = profiles
-                .iter()
-                .filter(|(session, profile)| self.wants(session, profile))
-                .map(|(session, profile)| SessionEvent {
-                    session: session.id(),
-                    change: SessionChange::Opened(self.keys.select(&profile.properties).collect()),
-                })
-                .collect();
-            if !events.is_empty() {
-                self.tell(events, limits, outbox);
+        let profiles = sessions.iter().map(|session| (session, session.profile()));
+        let wanted: Vec<_> =
+            profiles.filter(|(session, profile)| self.wants(session, profile)).collect();
+        let (mut events, mut length) = (Vec::new(), 0);
+        for (session, profile) in &wanted {
+            let properties: Properties<'_> = self.keys.select(&profile.properties).collect();
+            length += properties.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+            events.push(SessionEvent {
+                session: session.id(),
+                change: SessionChange::Opened(properties),
+            });
+            if length >= REPLAY_LENGTH || events.len() == REPLAY_EVENTS {
+                self.tell(mem::take(&mut events), limits, outbox);
+                length = 0;
             }
+        }
+        if !events.is_empty() {
+            self.tell(events, limits, outbox);
         }
     }
 }
@@ -276,5 +282,7 @@ impl<X> Batch<'_, X> {
 /// About how long one event is.
 const EVENT_LENGTH: usize = 128;
 
-/// So many open sessions are told in one message: small enough for every message limit.
-const REPLAY_CHUNK: usize = 64;
+/// A message that tells of open sessions ends with the session that makes its properties this long, in bytes, or with
+/// this many sessions: small enough for every message limit.
+const REPLAY_LENGTH: usize = 16 << 10;
+const REPLAY_EVENTS: usize = 64;

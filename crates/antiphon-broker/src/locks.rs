@@ -1,15 +1,18 @@
 //! Session locks: services 114, 115, 116, 196 and 197.
 //!
 //! A lock is granted in the order in which it was asked for. The answer to a wait comes when it is granted; a session
-//! that ends gives up what it holds and waits for.
+//! that waits for a lock several times is granted it for all its waits at once. A session that ends gives up what it
+//! holds and waits for.
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Decode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
 use antiphon_wire::message;
 use antiphon_wire::service::locks::AcquireLock;
 use antiphon_wire::service::locks::CancelAcquireLock;
@@ -17,6 +20,7 @@ use antiphon_wire::service::locks::GetSessionLock;
 use antiphon_wire::service::locks::HeldLock;
 use antiphon_wire::service::locks::LockDetails;
 use antiphon_wire::service::locks::LockScope;
+use foldhash::HashMap;
 
 use crate::access::GlobalPermission;
 use crate::access::PathPermission;
@@ -29,20 +33,31 @@ use crate::error::parse_path;
 use crate::outbox::Outbox;
 use crate::session::Session;
 
-/// Every lock that somebody holds.
+/// Every lock that somebody holds, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Locks<X> {
-    held: BTreeMap<Box<str>, Lock<X>>,
+    held: BTreeMap<Arc<str>, Lock<X>>,
+    /// What each session holds and waits for, so that its count and its end cost nothing for the locks of others.
+    places: HashMap<SessionId, BTreeSet<Place>>,
+    /// Of the next wait, over all locks.
+    next_turn: Turn,
     /// Of the next grant, over all locks.
     next_sequence: u64,
 }
+
+/// A lock that a session holds, or waits for in this turn.
+type Place = (Arc<str>, Option<Turn>);
+
+/// Whoever has the lowest is next.
+type Turn = u64;
 
 #[derive(Debug)]
 struct Lock<X> {
     holder: Arc<Session<X>>,
     sequence: u64,
     scope: LockScope,
-    waiting: VecDeque<Wait<X>>,
+    /// Nobody here is the holder.
+    waiting: BTreeMap<Turn, Wait<X>>,
 }
 
 #[derive(Debug)]
@@ -53,108 +68,141 @@ struct Wait<X> {
     scope: LockScope,
 }
 
-impl<X> Default for Locks<X> {
-    fn default() -> Self {
-        Self { held: BTreeMap::new(), next_sequence: 0 }
-    }
-}
-
 /// A wait that has ended by a grant.
 struct Granted<X> {
+    name: Arc<str>,
     session: Arc<Session<X>>,
     conversation: ConversationId,
     sequence: u64,
     scope: LockScope,
 }
 
+/// The session holds and waits for as many locks as it may.
+struct TooMany;
+
+impl<X> Default for Locks<X> {
+    fn default() -> Self {
+        Self { held: BTreeMap::new(), places: HashMap::default(), next_turn: 0, next_sequence: 0 }
+    }
+}
+
 impl<X> Locks<X> {
     /// Grants the lock at once if it is free or the session has it already; otherwise the session waits.
-    fn acquire(&mut self, name: &str, wait: Wait<X>) -> Option<Granted<X>> {
-        let Some(lock) = self.held.get_mut(name) else {
-            let granted = self.grant(wait);
-            let lock = Lock {
-                holder: granted.session.clone(),
-                sequence: granted.sequence,
-                scope: granted.scope,
-                waiting: VecDeque::new(),
-            };
-            self.held.insert(name.into(), lock);
-            return Some(granted);
-        };
-        if lock.holder.id() != wait.session.id() {
-            lock.waiting.push_back(wait);
-            return None;
+    fn acquire(
+        &mut self,
+        name: &str,
+        wait: Wait<X>,
+        most: usize,
+    ) -> Result<Option<Granted<X>>, TooMany> {
+        let known = self.held.get_key_value(name).map(|(name, _)| name.clone());
+        let name = known.unwrap_or_else(|| name.into());
+        let lock = self.held.get_mut(&name);
+        let places = self.places.entry(wait.session.id()).or_default();
+        match lock {
+            Some(lock) if lock.holder.id() == wait.session.id() => {
+                lock.scope = weaker(lock.scope, wait.scope);
+                Ok(Some(lock.granted(name, wait)))
+            }
+            _ if places.len() >= most => Err(TooMany),
+            Some(lock) => {
+                places.insert((name, Some(self.next_turn)));
+                lock.waiting.insert(self.next_turn, wait);
+                self.next_turn += 1;
+                Ok(None)
+            }
+            None => {
+                places.insert((name.clone(), None));
+                let (holder, scope) = (wait.session.clone(), wait.scope);
+                let sequence = next(&mut self.next_sequence);
+                let lock = Lock { holder, sequence, scope, waiting: BTreeMap::new() };
+                let granted = lock.granted(name.clone(), wait);
+                self.held.insert(name, lock);
+                Ok(Some(granted))
+            }
         }
-        // Of two scopes the weaker one counts, the one that ends sooner.
-        if wait.scope == LockScope::Connection {
-            lock.scope = LockScope::Connection;
-        }
-        let Wait { session, conversation, .. } = wait;
-        Some(Granted { session, conversation, sequence: lock.sequence, scope: lock.scope })
     }
 
-    fn grant(&mut self, wait: Wait<X>) -> Granted<X> {
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        let Wait { session, conversation, scope, .. } = wait;
-        Granted { session, conversation, sequence, scope }
-    }
-
-    /// Gives the lock to the next session that waits, if any.
-    fn pass_on(&mut self, name: &str) -> Option<Granted<X>> {
-        let Some(wait) = self.held.get_mut(name)?.waiting.pop_front() else {
+    /// Gives the lock to the session that is next, for all its waits at once; without one the lock is gone.
+    fn pass_on(&mut self, name: &Arc<str>) -> Vec<Granted<X>> {
+        let Some(lock) = self.held.get_mut(name) else { return Vec::new() };
+        let Some((_, first)) = lock.waiting.first_key_value() else {
             self.held.remove(name);
-            return None;
+            return Vec::new();
         };
-        let granted = self.grant(wait);
-        let lock = self.held.get_mut(name)?;
-        lock.holder = granted.session.clone();
-        (lock.sequence, lock.scope) = (granted.sequence, granted.scope);
-        Some(granted)
+        lock.holder = first.session.clone();
+        lock.sequence = next(&mut self.next_sequence);
+        let places = self.places.entry(lock.holder.id()).or_default();
+        let own = places.extract_if(waits(name), |_| true).filter_map(|(_, turn)| turn);
+        let ended: Vec<_> = own.filter_map(|turn| lock.waiting.remove(&turn)).collect();
+        places.insert((name.clone(), None));
+        lock.scope = ended.iter().map(|wait| wait.scope).fold(LockScope::Session, weaker);
+        ended.into_iter().map(|wait| lock.granted(name.clone(), wait)).collect()
     }
 
     fn cancel(&mut self, name: &str, session: &Session<X>, request: u64) -> Option<ConversationId> {
-        let waiting = &mut self.held.get_mut(name)?.waiting;
-        let own = |wait: &Wait<X>| wait.session.id() == session.id() && wait.request == request;
-        let at = waiting.iter().position(own)?;
-        waiting.remove(at).map(|wait| wait.conversation)
+        let name = Arc::from(name);
+        let waiting = &mut self.held.get_mut(&name)?.waiting;
+        let places = self.places.get_mut(&session.id())?;
+        let asked = |turn: &Turn| waiting.get(turn).is_some_and(|wait| wait.request == request);
+        let turn = places.range(waits(&name)).filter_map(|(_, turn)| *turn).find(asked)?;
+        places.remove(&(name, Some(turn)));
+        waiting.remove(&turn).map(|wait| wait.conversation)
     }
 
+    /// Whether the session held the lock by that grant, and then who has it next.
     fn release(
         &mut self,
         name: &str,
         session: &Session<X>,
         sequence: u64,
-    ) -> (bool, Option<Granted<X>>) {
-        let owned = self
-            .held
-            .get(name)
-            .is_some_and(|lock| lock.holder.id() == session.id() && lock.sequence == sequence);
-        (owned, if owned { self.pass_on(name) } else { None })
+    ) -> (bool, Vec<Granted<X>>) {
+        let owned = |lock: &Lock<X>| lock.holder.id() == session.id() && lock.sequence == sequence;
+        if !self.held.get(name).is_some_and(owned) {
+            return (false, Vec::new());
+        }
+        let place = (Arc::from(name), None);
+        if let Some(places) = self.places.get_mut(&session.id()) {
+            places.remove(&place);
+        }
+        (true, self.pass_on(&place.0))
     }
 
-    /// Forgets a session; tells for each lock that it held who has it next.
-    fn forget(&mut self, session: &Session<X>) -> Vec<(Box<str>, Granted<X>)> {
-        let mut held = Vec::new();
-        for (name, lock) in &mut self.held {
-            lock.waiting.retain(|wait| wait.session.id() != session.id());
-            if lock.holder.id() == session.id() {
-                held.push(name.clone());
+    /// Forgets a session; tells who has what it held.
+    fn forget(&mut self, session: &Session<X>) -> Vec<Granted<X>> {
+        let mut granted = Vec::new();
+        for (name, turn) in self.places.remove(&session.id()).unwrap_or_default() {
+            match turn {
+                None => granted.append(&mut self.pass_on(&name)),
+                Some(turn) => {
+                    self.held.get_mut(&name).and_then(|lock| lock.waiting.remove(&turn));
+                }
             }
         }
-        held.into_iter()
-            .filter_map(|name| self.pass_on(&name).map(|granted| (name, granted)))
-            .collect()
+        granted
     }
+}
 
-    fn count(&self, session: &Session<X>) -> usize {
-        let of = |lock: &Lock<X>| {
-            let waits =
-                lock.waiting.iter().filter(|wait| wait.session.id() == session.id()).count();
-            waits + usize::from(lock.holder.id() == session.id())
-        };
-        self.held.values().map(of).sum()
+impl<X> Lock<X> {
+    /// What the holder is told in answer to a wait.
+    fn granted(&self, name: Arc<str>, wait: Wait<X>) -> Granted<X> {
+        let Wait { session, conversation, request: _, scope: _ } = wait;
+        Granted { name, session, conversation, sequence: self.sequence, scope: self.scope }
     }
+}
+
+/// The places of all waits for a lock.
+fn waits(name: &Arc<str>) -> RangeInclusive<Place> {
+    (name.clone(), Some(Turn::MIN))..=(name.clone(), Some(Turn::MAX))
+}
+
+/// The scope that ends sooner.
+fn weaker(one: LockScope, other: LockScope) -> LockScope {
+    if one == LockScope::Connection { one } else { other }
+}
+
+fn next(number: &mut u64) -> u64 {
+    *number += 1;
+    *number - 1
 }
 
 impl<X> Batch<'_, X> {
@@ -170,19 +218,16 @@ impl<X> Batch<'_, X> {
             return Err(ServiceError::lacks_at(PathPermission::AcquireLock.name(), path));
         }
         let mut locks = self.broker.locks.lock();
-        if locks.count(self.session) >= self.broker.config.limits.locks_per_session {
-            return Err(ServiceError::overloaded("the session has too many locks"));
-        }
         // Ending a session forgets its locks under this same lock, after it is marked as ended.
         if self.session.has_ended() {
             return Err(ServiceError::new(Reason::SESSION_CLOSED, "the session has ended"));
         }
         let wait = Wait { session: self.session.clone(), conversation, request, scope };
-        let granted = locks.acquire(name, wait);
+        let granted = locks
+            .acquire(name, wait, self.broker.config.limits.locks_per_session)
+            .map_err(|TooMany| ServiceError::overloaded("the session has too many locks"))?;
         drop(locks);
-        if let Some(granted) = granted {
-            self.broker.tell_grant(name, &granted, outbox);
-        }
+        self.broker.tell_grants(granted, outbox);
         Ok(())
     }
 
@@ -213,9 +258,7 @@ impl<X> Batch<'_, X> {
         let HeldLock { name, sequence, scope: _ } = Decode::decode_all(body)?;
         let (owned, next) = self.broker.locks.lock().release(name, self.session, sequence);
         self.respond(conversation, &owned, outbox);
-        if let Some(granted) = next {
-            self.broker.tell_grant(name, &granted, outbox);
-        }
+        self.broker.tell_grants(next, outbox);
         Ok(())
     }
 
@@ -256,14 +299,13 @@ impl<X> Batch<'_, X> {
 impl<X> Broker<X> {
     pub(crate) fn forget_locks(&self, session: &Session<X>, outbox: &mut Outbox<X>) {
         let granted = self.locks.lock().forget(session);
-        for (name, granted) in granted {
-            self.tell_grant(&name, &granted, outbox);
-        }
+        self.tell_grants(granted, outbox);
     }
 
-    fn tell_grant(&self, name: &str, granted: &Granted<X>, outbox: &mut Outbox<X>) {
-        let Granted { session, conversation, sequence, scope } = granted;
-        let held = HeldLock { name, sequence: *sequence, scope: *scope };
-        self.respond(session, *conversation, &held, outbox);
+    fn tell_grants(&self, granted: impl IntoIterator<Item = Granted<X>>, outbox: &mut Outbox<X>) {
+        for Granted { name, session, conversation, sequence, scope } in granted {
+            let held = HeldLock { name: &name, sequence, scope };
+            self.respond(&session, conversation, &held, outbox);
+        }
     }
 }

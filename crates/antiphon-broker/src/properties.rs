@@ -56,6 +56,18 @@ impl Properties {
         self.0.iter()
     }
 
+    /// Takes over the user properties of `granted`; beyond [`MAX_USER_PROPERTIES`] no new ones.
+    pub(crate) fn adopt_user(&mut self, granted: &Self) {
+        let mut room = MAX_USER_PROPERTIES.saturating_sub(self.user().count());
+        for (key, value) in granted.shared().filter(|(key, _)| !is_fixed(key)) {
+            let new = !self.0.contains_key(key);
+            if !new || room > 0 {
+                self.0.insert(key.clone(), value.clone());
+                room -= usize::from(new);
+            }
+        }
+    }
+
     /// How many properties there are.
     pub fn len(&self) -> usize {
         self.0.len()

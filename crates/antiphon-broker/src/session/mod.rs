@@ -55,7 +55,7 @@ pub struct Session<X> {
     in_flight: AtomicU32,
     /// Requests whose answers it awaits.
     pub(crate) awaiting: AtomicU32,
-    /// Turns ties among equal handlers.
+    /// Turns ties among equal handlers; it begins elsewhere for each session, since many ask only once.
     pub(crate) rotation: AtomicU32,
     next_deadline: AtomicU64,
     next_ping: AtomicU64,
@@ -129,7 +129,7 @@ impl<X> Session<X> {
             ended: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             awaiting: AtomicU32::new(0),
-            rotation: AtomicU32::new(0),
+            rotation: AtomicU32::new(id.client as u32),
             next_deadline: AtomicU64::new(Millis::NEVER.0),
             next_ping: AtomicU64::new(Millis::NEVER.0),
             last_heard: AtomicU64::new(0),
@@ -188,6 +188,12 @@ impl<X> Session<X> {
 
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
+    }
+
+    /// The bytes of memory that its mailbox holds.
+    #[cfg(test)]
+    pub(crate) fn buffered(&self) -> usize {
+        self.state.lock().mailbox.bytes.capacity()
     }
 }
 

@@ -1,10 +1,13 @@
 //! A broker with its sessions in one place: what a session is sent can be read back as messages.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::codec::Decode;
 use antiphon_wire::codec::Encode;
+use antiphon_wire::codec::put_varint;
 use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Refusal;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
@@ -13,6 +16,9 @@ use antiphon_wire::message;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::messaging::DeregisterHandler;
+use antiphon_wire::service::messaging::FilterResponse;
+use antiphon_wire::service::messaging::Outcome;
 use antiphon_wire::service::messaging::Receiver;
 use antiphon_wire::service::messaging::RegisterHandler;
 use antiphon_wire::service::messaging::SendRequest;
@@ -26,6 +32,7 @@ use crate::Broker;
 use crate::BrokerConfig;
 use crate::Grant;
 use crate::Millis;
+use crate::Next;
 use crate::Opening;
 use crate::Outbox;
 use crate::Session;
@@ -84,13 +91,27 @@ impl World {
 
     /// Opens a JavaScript session that may do everything, and reads its connection response.
     pub(crate) fn open(&mut self, principal: &str) -> Client {
-        let client = self.open_as("ty=WB&v=29", principal, EVERYTHING);
+        self.open_with_roles(principal, EVERYTHING)
+    }
+
+    /// Opens a JavaScript session with these roles besides CLIENT, and reads its connection response.
+    pub(crate) fn open_with_roles(&mut self, principal: &str, roles: &[&str]) -> Client {
+        let client = self.open_as("ty=WB&v=29", principal, roles);
         assert_eq!(client.received(), [Received::Welcome]);
         client
     }
 
     /// Opens a session with these connection parameters.
     pub(crate) fn open_as(&mut self, query: &str, principal: &str, roles: &[&str]) -> Client {
+        self.try_open(query, principal, roles).unwrap()
+    }
+
+    pub(crate) fn try_open(
+        &mut self,
+        query: &str,
+        principal: &str,
+        roles: &[&str],
+    ) -> Result<Client, Refusal> {
         let request = ConnectionRequest::parse(query, |_| None).unwrap();
         let offered = request.properties.iter().map(|(key, value)| (&**key, &**value));
         let grant = Grant {
@@ -107,13 +128,21 @@ impl World {
             token: SessionToken(*b"ABCDEFGHIJKLMNOPQRSTUVWX"),
             now: self.now,
         };
-        let session = self.broker.open(opening, (), &mut self.outbox).unwrap();
-        Client { session }
+        let session = self.broker.open(opening, (), &mut self.outbox)?;
+        Ok(Client { session })
     }
 
     /// Hands one message of a session to the broker.
-    pub(crate) fn send(&mut self, client: &Client, bytes: &[u8]) -> crate::Next {
+    pub(crate) fn send(&mut self, client: &Client, bytes: &[u8]) -> Next {
         self.broker.batch(&client.session, self.now).message(bytes, &mut self.outbox)
+    }
+
+    /// Hands messages of a session to the broker as they come in one read.
+    pub(crate) fn send_together(&mut self, client: &Client, messages: &[Vec<u8>]) {
+        let mut batch = self.broker.batch(&client.session, self.now);
+        for bytes in messages {
+            batch.message(bytes, &mut self.outbox);
+        }
     }
 
     /// Asks for a service under this conversation id.
@@ -124,10 +153,7 @@ impl World {
         conversation: u64,
         body: &impl Encode,
     ) {
-        let mut bytes = Vec::new();
-        message::put_request(&mut bytes, service, ConversationId(conversation));
-        body.encode(&mut bytes);
-        self.send(client, &bytes);
+        self.send(client, &request(service.number(), conversation, &encoded(body)));
     }
 
     /// Answers a request that the broker sent.
@@ -171,6 +197,12 @@ impl World {
             conversation: ConversationId(7),
         };
         self.ask(client, Service::MessagingReceiverControlRegistration, 1, &body);
+    }
+
+    pub(crate) fn deregister(&mut self, client: &Client, conversation: u64, path: &str) {
+        let body = DeregisterHandler { receiver: Receiver, group: "default", path, keys: vec![] };
+        let service = Service::MessagingReceiverControlDeregistration;
+        self.ask(client, service, conversation, &body);
     }
 
     pub(crate) fn send_to_path(&mut self, client: &Client, conversation: u64, path: &str) {
@@ -226,18 +258,7 @@ impl Client {
             bytes.extend_from_slice(some);
             Ok(some.len())
         });
-        let (mut decoder, mut rest, mut received) =
-            (Decoder::new(1 << 24), &mut bytes[..], Vec::new());
-        while let Some((used, event)) = decoder.next(rest).unwrap() {
-            received.push(match event {
-                Event::Message(message) => read(message),
-                Event::Close(code) => Received::Close(code),
-                other => panic!("the broker sent {other:?}"),
-            });
-            rest = &mut rest[used..];
-        }
-        assert!(rest.is_empty(), "half a frame: {rest:?}");
-        received
+        read_all(&mut bytes)
     }
 
     /// The one request that was sent since the last read, decoded.
@@ -249,6 +270,54 @@ impl Client {
             other => panic!("expected one request, not {other:?}"),
         }
     }
+
+    /// The conversations of all that was sent since the last read, which must be requests.
+    pub(crate) fn conversations(&self) -> Vec<ConversationId> {
+        self.requests().into_iter().map(|(_, conversation, _)| conversation).collect()
+    }
+
+    /// The bodies of all that was sent since the last read, which must be requests of this service.
+    pub(crate) fn bodies(&self, expected: Service) -> Vec<Vec<u8>> {
+        let body = |(service, _, body)| {
+            assert_eq!(service, expected);
+            body
+        };
+        self.requests().into_iter().map(body).collect()
+    }
+
+    fn requests(&self) -> Vec<(Service, ConversationId, Vec<u8>)> {
+        let request = |message| match message {
+            Received::Request { service, conversation, body } => (service, conversation, body),
+            other => panic!("expected a request, not {other:?}"),
+        };
+        self.received().into_iter().map(request).collect()
+    }
+}
+
+/// Nothing is left over: no message, no request to answer, no answer to wait for.
+#[track_caller]
+pub(crate) fn assert_quiet(clients: &[&Client]) {
+    for client in clients {
+        let session = &client.session;
+        assert_eq!(client.received(), [], "sent to {:?}", session.id());
+        assert_eq!(session.awaiting.load(Relaxed), 0, "awaited by {:?}", session.id());
+        assert_eq!(session.in_flight(), 0, "owed by {:?}", session.id());
+    }
+}
+
+/// The messages that a session was sent in these bytes.
+pub(crate) fn read_all(bytes: &mut [u8]) -> Vec<Received> {
+    let (mut decoder, mut rest, mut received) = (Decoder::new(1 << 24), bytes, Vec::new());
+    while let Some((used, event)) = decoder.next(rest).unwrap() {
+        received.push(match event {
+            Event::Message(message) => read(message),
+            Event::Close(code) => Received::Close(code),
+            other => panic!("the broker sent {other:?}"),
+        });
+        rest = &mut rest[used..];
+    }
+    assert!(rest.is_empty(), "half a frame: {rest:?}");
+    received
 }
 
 fn read(bytes: &[u8]) -> Received {
@@ -270,6 +339,30 @@ fn read(bytes: &[u8]) -> Received {
         Message::Abort => Received::Abort,
         Message::CloseRequest => panic!("a server does not send it"),
     }
+}
+
+/// A service request, known service or not.
+pub(crate) fn request(service: u32, conversation: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0];
+    put_varint(&mut bytes, service.into());
+    put_varint(&mut bytes, conversation);
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The response to what a session asked under this conversation id.
+pub(crate) fn response(conversation: u64, body: &impl Encode) -> Received {
+    Received::Response { conversation, body: encoded(body) }
+}
+
+/// The error in answer to what a session asked under this conversation id.
+pub(crate) fn error(conversation: u64, reason: Reason, text: impl Into<String>) -> Received {
+    Received::Error { conversation, reason, text: text.into() }
+}
+
+/// One outcome of what [`World::send_to_filter`] sent.
+pub(crate) fn outcome(session: SessionId, outcome: Outcome<'_>) -> Vec<u8> {
+    encoded(&FilterResponse { conversation: ConversationId(99), session, outcome })
 }
 
 /// The string `hello`.
