@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::path::Path;
 use foldhash::HashMap;
 use foldhash::HashMapExt;
@@ -11,8 +12,8 @@ use crate::access::Security;
 /// The configuration of a broker.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// The server part of every session id that this node allots; below 2^63.
-    pub node: u64,
+    /// The node: the server part of every session id that it allots; below 2^63.
+    pub node: NodeId,
     /// The value of `$ServerName`.
     pub server_name: String,
     /// The period of system pings. A session that sends nothing for three of them is ended.
@@ -32,7 +33,7 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
-            node: 1,
+            node: NodeId(1),
             server_name: "antiphon".to_owned(),
             // Half of the minute after which common NAT routers forget a silent connection.
             ping_period: Duration::from_secs(30),

@@ -280,13 +280,15 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::net::TcpStream;
 
+    use antiphon_wire::ids::NodeId;
+
     use super::*;
     use crate::Config;
     use crate::handshake::handshake;
 
     /// A session that its client has asked for and nothing else.
     async fn open() -> (Arc<Shared>, TcpStream, Connection) {
-        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, 1));
+        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\

@@ -11,6 +11,7 @@ use std::time::Duration;
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
+use antiphon_wire::ids::NodeId;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
@@ -134,7 +135,7 @@ impl Server {
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
-    pub(crate) fn new(config: Config, node: u64) -> Self {
+    pub(crate) fn new(config: Config, node: NodeId) -> Self {
         let limits = config.limits;
         Self {
             authenticator: Authenticator::new(config.dev, &config.trusted_properties),
