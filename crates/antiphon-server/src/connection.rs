@@ -274,13 +274,13 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A socket with more to read than this waits until others had their turn.
 const READS_PER_POLL: usize = 4;
+
 #[cfg(test)]
 mod tests {
+    use antiphon_wire::ids::NodeId;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio::net::TcpStream;
-
-    use antiphon_wire::ids::NodeId;
 
     use super::*;
     use crate::Config;

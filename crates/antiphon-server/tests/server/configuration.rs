@@ -26,6 +26,18 @@ fn an_empty_file_gives_the_defaults() {
 }
 
 #[test]
+fn the_documented_example_shows_the_defaults() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (shown, default) = (Config::parse(example).unwrap(), Config::default());
+    assert_eq!(format!("{:?}", shown.limits), format!("{:?}", default.limits));
+    assert_eq!(
+        (shown.listen, shown.ping_period, shown.request_timeout, shown.choice),
+        (default.listen, default.ping_period, default.request_timeout, default.choice),
+    );
+}
+
+#[test]
 fn every_key_is_read() {
     let config = Config::parse(
         r#"
