@@ -278,49 +278,27 @@ impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
     }
 }
 
-/// Defines a message as a struct whose fields travel in order, with [`Encode`] and [`Decode`].
+/// Defines a message as a struct whose fields travel in order, with [`Encode`] and [`Decode`]. The lifetime of a record
+/// that borrows is called `'a`.
 macro_rules! record {
-    ($(#[$doc:meta])* $name:ident<$lt:lifetime> { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident $(<$lt:lifetime>)? { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct $name<$lt> {
+        pub struct $name $(<$lt>)? {
             $($(#[$field_doc])* pub $field: $type,)*
         }
 
-        impl $crate::codec::Encode for $name<'_> {
+        impl $(<$lt>)? $crate::codec::Encode for $name $(<$lt>)? {
             fn encode(&self, out: &mut Vec<u8>) {
                 let Self { $($field,)* } = self;
                 $($crate::codec::Encode::encode($field, out);)*
             }
         }
 
-        impl<$lt> $crate::codec::Decode<$lt> for $name<$lt> {
-            fn decode(
-                reader: &mut $crate::codec::Reader<$lt>,
-            ) -> Result<Self, $crate::error::Malformed> {
-                $(let $field = $crate::codec::Decode::decode(reader)
-                    .map_err(|fault: $crate::error::Malformed| {
-                        fault.within(stringify!($name), stringify!($field))
-                    })?;)*
-                Ok(Self { $($field,)* })
-            }
-        }
-    };
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
-
-        impl $crate::codec::Encode for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
-                let Self { $($field,)* } = self;
-                $($crate::codec::Encode::encode($field, out);)*
-            }
-        }
-
-        impl<'a> $crate::codec::Decode<'a> for $name {
+        impl<'a> $crate::codec::Decode<'a> for $name $(<$lt>)? {
             fn decode(
                 reader: &mut $crate::codec::Reader<'a>,
             ) -> Result<Self, $crate::error::Malformed> {
