@@ -115,8 +115,10 @@ impl<X> Broker<X> {
         driver: X,
         outbox: &mut Outbox<X>,
     ) -> Result<Arc<Session<X>>, Refusal> {
-        let id =
-            SessionId { server: self.config.node, client: self.next_session.fetch_add(1, Relaxed) };
+        let id = SessionId {
+            server: self.config.node.0,
+            client: self.next_session.fetch_add(1, Relaxed),
+        };
         let profile = self.profile(id, &opening);
         let Opening { request, start_time, token, now, .. } = opening;
         let session = Arc::new(Session::new(id, driver, Client::of(request), start_time, profile));
@@ -215,8 +217,11 @@ impl<X> Broker<X> {
         self.shutting_down.load(Relaxed)
     }
 
-    /// The session of an id, if this node has it. The id's server part names the node that owns it.
+    /// The session of an id. Those of other nodes are not found, because there is one node.
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session<X>>> {
+        if id.node() != self.config.node {
+            return None;
+        }
         self.registry.read().find(id).cloned()
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::path::Path;
 use foldhash::HashMap;
 use foldhash::HashMapExt;
@@ -11,8 +12,8 @@ use crate::access::Security;
 /// The configuration of a broker.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// The server part of every session id that this node allots; below 2^63.
-    pub node: u64,
+    /// The node: the server part of every session id that it allots; below 2^63.
+    pub node: NodeId,
     /// The value of `$ServerName`.
     pub server_name: String,
     /// The period of system pings. A session that sends nothing for three of them is ended.
@@ -32,9 +33,11 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
-            node: 1,
+            node: NodeId(1),
             server_name: "antiphon".to_owned(),
+            // Half of the minute after which common NAT routers forget a silent connection.
             ping_period: Duration::from_secs(30),
+            // No SDK has a timeout of its own; people who wait give up at about this time.
             request_timeout: Duration::from_secs(10),
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
@@ -69,11 +72,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sessions: 1_000_000,
+            // At about 3 KiB for an idle session these take 300 MiB. The limit on open files is usually met before.
+            sessions: 100_000,
+            // Far above a request, far below what hurts when many sessions send one at once.
             message: 1 << 20,
             // Eight of the largest messages, or 60,000 small ones.
             mailbox: 8 << 20,
+            // A handler that is this far behind will not answer in time.
             requests_per_handler: 16_384,
+            // As much as one handler takes.
             requests_per_sender: 16_384,
             handlers_per_session: 100_000,
             listeners_per_session: 16,

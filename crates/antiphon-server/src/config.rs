@@ -25,6 +25,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use antiphon_broker::BrokerConfig;
 use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
 use thiserror::Error;
@@ -106,14 +107,15 @@ pub enum ConfigError {
 
 impl Default for Config {
     fn default() -> Self {
+        let broker = BrokerConfig::default();
         Self {
             listen: defaults::LISTEN,
             server_name: defaults::server_name(),
             threads: defaults::threads(),
             dev: false,
-            ping_period: defaults::PING_PERIOD,
-            request_timeout: defaults::REQUEST_TIMEOUT,
-            choice: Choice::LeastInFlight,
+            ping_period: broker.ping_period,
+            request_timeout: broker.request_timeout,
+            choice: broker.choice,
             trusted_properties: Vec::new(),
             limits: Limits::default(),
             paths: Vec::new(),
@@ -123,13 +125,14 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
+        let broker = antiphon_broker::Limits::default();
         Self {
-            maximum_message: defaults::MAXIMUM_MESSAGE,
-            mailbox: defaults::MAILBOX,
-            sessions: defaults::SESSIONS,
+            maximum_message: broker.message,
+            mailbox: broker.mailbox,
+            sessions: broker.sessions,
             handshakes: defaults::HANDSHAKES,
-            requests_per_handler: defaults::REQUESTS_PER_HANDLER,
-            requests_per_sender: defaults::REQUESTS_PER_SENDER,
+            requests_per_handler: broker.requests_per_handler,
+            requests_per_sender: broker.requests_per_sender,
             handshake_timeout: defaults::HANDSHAKE_TIMEOUT,
         }
     }

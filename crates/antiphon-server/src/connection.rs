@@ -155,14 +155,13 @@ impl Dialogue {
 
     /// Handles every whole frame at the front of `bytes` and returns how many bytes they had.
     fn take(&mut self, bytes: &mut [u8]) -> usize {
-        let mut outbox = flush::outbox();
+        let mut outbox = flush::delivery();
         let (used, end) = self.take_frames(bytes, &mut outbox);
         match end {
             None => {}
             Some(End::ByBroker) => self.over = true,
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
         }
-        flush::deliver(outbox);
         used
     }
 
@@ -202,9 +201,7 @@ impl Dialogue {
             return;
         }
         debug!(session = %self.session.id(), %why, "connection lost");
-        let mut outbox = flush::outbox();
-        self.close(CloseReason::ConnectionLost, &mut outbox);
-        flush::deliver(outbox);
+        self.close(CloseReason::ConnectionLost, &mut flush::delivery());
     }
 
     /// Tells the broker, which tells the client.
@@ -216,7 +213,7 @@ impl Dialogue {
 
 impl Drop for Dialogue {
     fn drop(&mut self) {
-        self.lose(&"the server stops");
+        self.lose(&"its task ended before it");
     }
 }
 
@@ -277,3 +274,49 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A socket with more to read than this waits until others had their turn.
 const READS_PER_POLL: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use antiphon_wire::ids::NodeId;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::Config;
+    use crate::handshake::handshake;
+
+    /// A session that its client has asked for and nothing else.
+    async fn open() -> (Arc<Shared>, TcpStream, Connection) {
+        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        let connection = handshake(Arc::clone(&shared), stream, address).await.unwrap();
+        assert_eq!(shared.broker.stats().sessions, 1);
+        (shared, client, connection)
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_task_is_dropped_ends_its_session() {
+        let (shared, _client, connection) = open().await;
+        drop(connection);
+        assert_eq!(shared.broker.stats().sessions, 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_given_up() {
+        let (shared, _client, connection) = open().await;
+        let more_than_a_socket_takes = |out: &mut Vec<u8>| out.resize(64 << 20, 0);
+        let session = &connection.dialogue.session;
+        session.put_frame(more_than_a_socket_takes, &mut flush::delivery());
+        assert_eq!(session.driver().signal(), Signal::Blocked);
+        tokio::time::pause();
+        timeout(STALL * 2, connection.run()).await.expect("ended after STALL");
+        assert_eq!(shared.broker.stats().sessions, 0);
+    }
+}

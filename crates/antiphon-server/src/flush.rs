@@ -12,6 +12,8 @@ use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::io;
 use std::mem;
+use std::ops::Deref;
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::sync::Weak;
 
@@ -42,26 +44,48 @@ pub fn runtime(threads: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// An empty outbox, with the room of the one that this thread delivered last.
-pub(crate) fn outbox() -> Outbox {
-    OUTBOX.take()
+/// An outbox that is delivered when it is dropped: its sessions are written soon if the thread has a list, else at once.
+///
+/// Even a panic drops it. A session that got lost here would count as listed for ever, and never be written again.
+pub(crate) struct Delivery(Outbox);
+
+/// An empty outbox for one call of the broker or a few.
+pub(crate) fn delivery() -> Delivery {
+    // With the room of the one that this thread delivered last.
+    Delivery(OUTBOX.take())
 }
 
-/// Sees to it that every session in `outbox` is written: soon if the thread has a list, else at once.
-pub(crate) fn deliver(mut outbox: Outbox) {
-    let full = OWN_LIST.with(|own| {
-        let Some(list) = own.get() else {
-            outbox.touched.drain(..).for_each(|session| write(&session));
-            return false;
-        };
-        let mut pending = list.0.lock();
-        pending.sessions.append(&mut outbox.touched);
-        pending.batches += 1;
-        pending.batches >= BATCHES_PER_TURN
-    });
-    OUTBOX.set(outbox);
-    if full {
-        write_own_list();
+impl Deref for Delivery {
+    type Target = Outbox;
+
+    fn deref(&self) -> &Outbox {
+        &self.0
+    }
+}
+
+impl DerefMut for Delivery {
+    fn deref_mut(&mut self) -> &mut Outbox {
+        &mut self.0
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let mut outbox = mem::take(&mut self.0);
+        let full = OWN_LIST.with(|own| {
+            let Some(list) = own.get() else {
+                outbox.touched.drain(..).for_each(|session| write(&session));
+                return false;
+            };
+            let mut pending = list.0.lock();
+            pending.sessions.append(&mut outbox.touched);
+            pending.batches += 1;
+            pending.batches >= BATCHES_PER_TURN
+        });
+        OUTBOX.set(outbox);
+        if full {
+            write_own_list();
+        }
     }
 }
 

@@ -80,14 +80,10 @@ fn open(
         token,
         now: shared.clock.now(),
     };
-    let mut outbox = flush::outbox();
-    let opened = shared.broker.open(opening, socket, &mut outbox);
-    flush::deliver(outbox);
-    if let Ok(session) = &opened {
-        let (principal, family) = (&request.principal, request.family);
-        debug!(session = %session.id(), %client, principal, ?family, "session opened");
-    }
-    opened
+    let session = shared.broker.open(opening, socket, &mut flush::delivery())?;
+    let (principal, family) = (&request.principal, request.family);
+    debug!(session = %session.id(), %client, principal, ?family, "session opened");
+    Ok(session)
 }
 
 /// Tells the client why, and closes the socket.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::ids::SessionToken;
 
 /// A token of 144 random bits, in characters that survive a URL and a header.
@@ -12,8 +13,8 @@ pub(crate) fn session_token() -> io::Result<SessionToken> {
 }
 
 /// A node's part of session ids: 63 bits, because one client cannot address a larger one.
-pub(crate) fn node() -> io::Result<u64> {
-    Ok(getrandom::u64()? >> 1)
+pub(crate) fn node() -> io::Result<NodeId> {
+    Ok(NodeId(getrandom::u64()? >> 1))
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -31,6 +32,6 @@ mod tests {
 
     #[test]
     fn a_node_fits_into_63_bits() {
-        assert!((0..100).all(|_| node().unwrap() < 1 << 63));
+        assert!((0..100).all(|_| node().unwrap().0 < 1 << 63));
     }
 }

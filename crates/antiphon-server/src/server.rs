@@ -11,6 +11,7 @@ use std::time::Duration;
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
+use antiphon_wire::ids::NodeId;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
@@ -115,7 +116,8 @@ impl Server {
         let mut tasks = Tasks::new(self.shared);
         loop {
             let has_room = tasks.handshakes.len() < self.limits.handshakes
-                && tasks.connections.len() < self.limits.sessions + self.limits.handshakes;
+                && tasks.connections.len()
+                    < self.limits.sessions.saturating_add(self.limits.handshakes);
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = listener.accept(), if has_room => {
@@ -132,7 +134,8 @@ impl Server {
 }
 
 impl Shared {
-    fn new(config: Config, node: u64) -> Self {
+    /// What `config` says, for a node whose session ids begin with `node`.
+    pub(crate) fn new(config: Config, node: NodeId) -> Self {
         let limits = config.limits;
         Self {
             authenticator: Authenticator::new(config.dev, &config.trusted_properties),
@@ -209,9 +212,7 @@ impl Tasks {
         let now = self.shared.clock.now();
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
-            let mut outbox = flush::outbox();
-            self.shared.broker.sweep(now, &mut outbox);
-            flush::deliver(outbox);
+            self.shared.broker.sweep(now, &mut flush::delivery());
         }
     }
 
@@ -220,10 +221,7 @@ impl Tasks {
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
-        self.handshakes.abort_all();
-        let mut outbox = flush::outbox();
-        self.shared.broker.shut_down(&mut outbox);
-        flush::deliver(outbox);
+        self.shared.broker.shut_down(&mut flush::delivery());
         let drained = timeout(DRAIN_LIMIT, async {
             while !self.connections.is_empty() {
                 self.advance().await;

@@ -51,6 +51,7 @@ pub(crate) async fn upgrade(stream: TcpStream) -> Option<Upgraded> {
     let http = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(MAXIMUM_HEAD)
+        .max_header_size(MAXIMUM_HEAD)
         .max_headers(MAXIMUM_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = http.with_upgrades().await {

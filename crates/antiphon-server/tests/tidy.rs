@@ -1,5 +1,7 @@
 //! The rules of the repository that no lint knows: lengths, module documents, names, and what the pure crates may use.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;

@@ -23,6 +23,18 @@ pub struct SessionId {
     pub client: u64,
 }
 
+/// Names a node: the server part of the ids of the sessions that it owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u64);
+
+impl SessionId {
+    /// The node that owns the session.
+    #[must_use]
+    pub const fn node(self) -> NodeId {
+        NodeId(self.server)
+    }
+}
+
 impl Encode for SessionId {
     fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.server);

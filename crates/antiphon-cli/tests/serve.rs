@@ -1,0 +1,211 @@
+//! `antiphon serve` as a process: what it says, what it refuses, and how it ends.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::process::Child;
+use std::process::ChildStderr;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+/// A running server; killed when dropped.
+struct Server {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        Self::run(antiphon(arguments))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, log, address: String::new() };
+        let mut line = String::new();
+        while !line.contains(" listens on ") {
+            line.clear();
+            assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the server ended");
+        }
+        let address = line.split(" listens on ").nth(1).unwrap().split(';').next().unwrap();
+        server.address = address.to_owned();
+        let (_, port) = address.rsplit_once(':').unwrap();
+        assert!(line.contains("connect to ws://"), "{line}");
+        assert!(line.contains(&format!(":{port}/diffusion")), "{line}");
+        server
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// The exit code and the rest of the log.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already, unless a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn antiphon(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
+    command.args(arguments).env_remove("ANTIPHON_LOG");
+    command
+}
+
+/// Runs a command that ends by itself.
+fn run(arguments: &[&str]) -> Output {
+    antiphon(arguments).output().unwrap()
+}
+
+/// What a browser is told.
+fn ask(address: &str) -> String {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[track_caller]
+fn check_refused(arguments: &[&str], code: i32, texts: &[&str]) {
+    let output = run(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for text in texts {
+        assert!(said.contains(text), "expected {text:?} in {said}");
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_cleanly_on_either_signal() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+        assert!(ask(&server.address).contains("Antiphon"));
+        server.signal(signal);
+        let (code, log) = server.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("development mode"), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    // A session that does not close holds the server up after the first signal.
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    client
+        .write_all(
+            b"GET /diffusion?v=29 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(&[0, 0x10, 0, 0]) {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        received.extend(byte);
+    }
+    server.signal("TERM");
+    client.read_to_end(&mut received).unwrap();
+    server.signal("TERM");
+    let (code, log) = server.end();
+    assert_eq!(code, Some(130), "{log}");
+}
+
+#[test]
+fn without_authentication_it_names_the_way_to_have_some() {
+    let mut server = Server::start(&["serve", "--listen", "127.0.0.1:0"]);
+    server.signal("TERM");
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("all clients are refused") && log.contains("--dev"), "{log}");
+}
+
+#[test]
+fn development_mode_is_refused_where_others_can_reach_it_unless_forced() {
+    let remote = ["serve", "--dev", "--listen", "0.0.0.0:0"];
+    check_refused(&remote, 1, &["0.0.0.0:0", "--allow-remote-dev"]);
+    let mut server = Server::start(&[&remote[..], &["--allow-remote-dev"]].concat());
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn an_address_in_use_is_a_failure_of_its_own() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check_refused(&["serve", "--dev", "--listen", &address], 2, &[&address, "address in use"]);
+}
+
+#[test]
+fn it_survives_the_limit_on_open_files() {
+    let mut command = Command::new("sh");
+    let antiphon = env!("CARGO_BIN_EXE_antiphon");
+    command.args(["-c", "ulimit -n 40; exec \"$0\" serve --dev --listen 127.0.0.1:0", antiphon]);
+    let mut server = Server::run(command);
+    let crowd: Vec<_> = (0..60).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    let mut line = String::new();
+    while !line.contains("raise the limit on open files") {
+        line.clear();
+        assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the server ended");
+    }
+    drop(crowd);
+    assert!(ask(&server.address).contains("Antiphon"));
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    check_refused(&["serve", "--listen", "nowhere"], 1, &["--listen", "nowhere"]);
+    check_refused(&["serve", "--threads", "0"], 1, &["threads is 0", "at least 1"]);
+    check_refused(&["serve", "--config", "/no/such/file"], 1, &["/no/such/file"]);
+    check_refused(&["sreve"], 1, &["serve"]);
+    check_refused(&[], 1, &["Usage"]);
+}
+
+#[test]
+fn a_configuration_file_is_obeyed_and_arguments_override_it() {
+    let file = std::env::temp_dir().join(format!("antiphon-{}.toml", std::process::id()));
+    std::fs::write(&file, "listen = \"127.0.0.2:0\"\ndev = true\n").unwrap();
+    let path = file.to_str().unwrap();
+    for (arguments, host) in [
+        (&["serve", "--config", path][..], "127.0.0.2:"),
+        (&["serve", "--config", path, "--listen", "127.0.0.1:0"], "127.0.0.1:"),
+    ] {
+        let mut server = Server::start(arguments);
+        assert!(server.address.starts_with(host), "{}", server.address);
+        server.signal("TERM");
+        assert!(server.end().1.contains("development mode"));
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn version_and_help_are_not_errors() {
+    let version = run(&["--version"]);
+    assert!(version.status.success());
+    let text = String::from_utf8(version.stdout).unwrap();
+    assert_eq!(text, format!("antiphon {}\n", env!("CARGO_PKG_VERSION")));
+    let help = run(&["serve", "--help"]);
+    assert!(help.status.success());
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Examples:"));
+}

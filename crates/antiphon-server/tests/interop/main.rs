@@ -1,0 +1,36 @@
+//! The published SDKs, unchanged and in processes of their own, against this server.
+//!
+//! `environment` installs the SDKs once below `target/interop`, `agent` drives one process of
+//! one SDK, `stage` is a running server to which agents connect, and every other module is a
+//! theme of tests. Nothing here speaks the wire: what an SDK shows to its application is what
+//! counts, defects included. Where python3 or node is missing the tests say so and pass; with
+//! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
+//!
+//! ```text
+//! cargo test -p antiphon-server --test interop
+//! cargo test -p antiphon-server --test interop from_py612_to_js
+//! ```
+
+mod agent;
+mod commands;
+mod environment;
+mod pool;
+mod sdk;
+mod server;
+mod shown;
+mod stage;
+mod values;
+
+mod agents_alone;
+mod concurrency;
+mod connecting;
+mod control;
+mod defects;
+mod events;
+mod failing_handlers;
+mod locks;
+mod own_requests;
+mod pairs;
+mod refusals;
+mod registrations;
+mod sender_properties;

@@ -1,0 +1,80 @@
+//! The server under test, on a thread of its own. The only module that knows the server's API.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use antiphon_server::Config;
+use antiphon_server::Server;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// How long the server may take to start or to stop.
+const GUARD: Duration = Duration::from_secs(60);
+
+/// A running development server: stock principals, password "password", anonymous allowed.
+pub(crate) struct TestServer {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    finished: mpsc::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// Starts a server on a free port; `request_timeout` replaces the default deadline.
+    pub(crate) fn start(request_timeout: Option<Duration>) -> Self {
+        let (announce, announced) = mpsc::channel();
+        let (finish, finished) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let _finish = finish;
+            let runtime = Runtime::new().expect("a tokio runtime");
+            runtime.block_on(serve(request_timeout, announce, stopped));
+        });
+        let address = announced.recv_timeout(GUARD).expect("the server did not start");
+        Self { address, stop: Some(stop), finished, thread: Some(thread) }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn serve(
+    request_timeout: Option<Duration>,
+    announce: mpsc::Sender<SocketAddr>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let mut config = Config::dev("127.0.0.1:0".parse().expect("a socket address"));
+    if let Some(timeout) = request_timeout {
+        config.request_timeout = timeout;
+    }
+    let server = Server::bind(config).expect("the server cannot bind");
+    announce.send(server.local_addr()).expect("the test waits for the address");
+    server
+        .run(async {
+            stopped.await.ok();
+        })
+        .await
+        .expect("the server's socket stays usable");
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).ok();
+        }
+        let stopped =
+            self.finished.recv_timeout(GUARD) == Err(mpsc::RecvTimeoutError::Disconnected);
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if thread::panicking() {
+            return;
+        }
+        assert!(stopped, "the server did not stop within {GUARD:?}");
+        assert!(thread.join().is_ok(), "the server's thread panicked");
+    }
+}

@@ -1,0 +1,41 @@
+//! What an SDK lets its application see of an error.
+//!
+//! JavaScript shows code and text. Python 6.12.2 has an exception class for some codes and one
+//! for the rest, and the text. Python 6.6rc1 never reads the code: one class, and the text.
+
+use crate::agent::Failure;
+use crate::sdk::Sdk;
+
+pub(crate) const REQUEST_TIME_OUT: u64 = 102;
+pub(crate) const ACCESS_DENIED: u64 = 103;
+pub(crate) const CALLBACK_EXCEPTION: u64 = 105;
+pub(crate) const INVALID_DATA: u64 = 106;
+pub(crate) const NO_SUCH_SESSION: u64 = 107;
+pub(crate) const UNHANDLED_MESSAGE: u64 = 109;
+pub(crate) const HANDLER_CONFLICT: u64 = 201;
+pub(crate) const REJECTED_REQUEST: u64 = 9003;
+
+/// What is said when a request was delivered and its outcome is not known.
+pub(crate) const MAY_HAVE_RUN: &str = "may have been executed";
+
+/// Asserts that `failure` is how `sdk` shows the error `code` with `text` in its description.
+#[track_caller]
+pub(crate) fn assert_failure(sdk: Sdk, failure: &Failure, code: u64, text: &str) {
+    assert_eq!(failure.class(), class_of(sdk, code), "{sdk} shows {failure:?}");
+    if sdk == Sdk::Js {
+        assert_eq!(failure.code(), Some(code), "{sdk} shows {failure:?}");
+    }
+    assert!(failure.message().contains(text), "{sdk} shows {failure:?}, which lacks {text:?}");
+}
+
+fn class_of(sdk: Sdk, code: u64) -> &'static str {
+    match (sdk, code) {
+        (Sdk::Js, _) => "ErrorReason",
+        (Sdk::Py612, REQUEST_TIME_OUT) => "CancellationError",
+        (Sdk::Py612, NO_SUCH_SESSION) => "NoSuchSessionError",
+        (Sdk::Py612, UNHANDLED_MESSAGE) => "UnhandledMessageError",
+        (Sdk::Py612, HANDLER_CONFLICT) => "HandlerConflictError",
+        (Sdk::Py612, REJECTED_REQUEST) => "RejectedRequestError",
+        (Sdk::Py612 | Sdk::Py66, _) => "ServiceMessageError",
+    }
+}

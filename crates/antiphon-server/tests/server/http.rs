@@ -1,0 +1,70 @@
+//! What people and lost clients are answered over HTTP.
+
+use crate::client::Client;
+use crate::client::TestServer;
+
+/// The status line's code and the whole answer.
+async fn ask(server: &TestServer, request: &str) -> (u16, String) {
+    let mut client = Client::connect(server.address).await;
+    client.send(format!("{request}\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+    let answer = String::from_utf8(client.rest().await).unwrap();
+    let code = answer.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default();
+    (code, answer)
+}
+
+#[tokio::test]
+async fn a_browser_is_told_what_this_is_and_how_to_connect() {
+    let server = TestServer::start();
+    for (request, expected) in [
+        ("GET / HTTP/1.1", 200),
+        ("GET /diffusion HTTP/1.1", 426),
+        ("GET /behind/a/proxy/diffusion?x=y HTTP/1.1", 426),
+        ("POST /diffusion HTTP/1.1", 426),
+    ] {
+        let (code, answer) = ask(&server, request).await;
+        assert_eq!(code, expected, "{request}");
+        assert!(answer.contains("Antiphon"), "{answer}");
+        assert!(answer.contains("ws://HOST:PORT/diffusion"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_path_is_not_found_and_the_right_one_named() {
+    let server = TestServer::start();
+    for request in ["GET /wrong HTTP/1.1", "GET /diffusion/ HTTP/1.1", "POST / HTTP/1.1"] {
+        let (code, answer) = ask(&server, request).await;
+        assert_eq!(code, 404, "{request}");
+        assert!(answer.contains("path that ends in /diffusion"), "{answer}");
+    }
+    let mut client = Client::connect(server.address).await;
+    client.ask_for_upgrade("/wrong?v=29", "").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused() {
+    let server = TestServer::start();
+    assert_eq!(ask(&server, "HELLO").await.0, 400);
+    let long = format!("GET /diffusion HTTP/1.1\r\nX: {}", "x".repeat(1 << 16));
+    assert_eq!(ask(&server, &long).await.0, 431);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_usable_version_gets_an_explanation() {
+    let server = TestServer::start();
+    for query in ["", "?v=", "?v=abc", "?v=256", "?v=-1"] {
+        let mut client = Client::connect(server.address).await;
+        client.ask_for_upgrade(&format!("/diffusion{query}"), "").await;
+        let answer = String::from_utf8(client.rest().await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{query}: {answer}");
+        assert!(answer.contains("parameter v must be"), "{query}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_request_without_its_key_is_refused() {
+    let server = TestServer::start();
+    let request = "GET /diffusion?v=29 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket";
+    let (code, answer) = ask(&server, request).await;
+    assert_eq!(code, 400, "{answer}");
+}
