@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use antiphon_wire::connect::Refusal;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::SendToFilter;
 
@@ -24,7 +25,8 @@ use crate::tests::world::request;
 fn a_session_is_told_first_who_it_is_and_what_it_may_expect() {
     let limits = Limits { message: 0x0001_0203, ..Limits::default() };
     let ping_period = Duration::from_millis(0x0405);
-    let config = BrokerConfig { node: 0x0607, limits, ping_period, ..BrokerConfig::default() };
+    let config =
+        BrokerConfig { node: NodeId(0x0607), limits, ping_period, ..BrokerConfig::default() };
     let mut w = World::with(config);
     for (version, number) in [(19, 1), (29, 2)] {
         let client = w.open_as(&format!("v={version}"), "alice", &[]);
