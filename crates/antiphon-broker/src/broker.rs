@@ -138,8 +138,7 @@ impl<X> Broker<X> {
         if registry.len() >= self.config.limits.sessions {
             return Err(Refusal::LicenseExceeded);
         }
-        registry.insert(session.clone());
-        drop(registry);
+        // While nobody can find the session, so that no request comes first.
         session.put_frame(
             |out| {
                 websocket::put_message(out, RESPONSE_LENGTH, |out| {
@@ -148,6 +147,8 @@ impl<X> Broker<X> {
             },
             outbox,
         );
+        registry.insert(session.clone());
+        drop(registry);
         listeners.opened(&session, &self.config.limits, outbox);
         drop(listeners);
         self.reap(outbox);

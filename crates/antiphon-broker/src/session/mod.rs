@@ -8,7 +8,8 @@
 //! ```
 //!
 //! One mutex guards mailbox and pending requests together, so that the order of entries is the order of frames. **At
-//! most one session's mutex is held at a time**, and never while the registry or the routes are locked for writing.
+//! most one session's mutex is held at a time**, and never while the registry or the routes are locked for writing, but
+//! for the first frame of a session that nobody can find yet.
 
 mod append;
 mod end;

@@ -189,6 +189,21 @@ fn sticky_senders_are_spread_over_the_handlers() {
 }
 
 #[test]
+fn a_sender_has_a_bounded_number_of_handlers_in_mind() {
+    let mut w = choosing(Choice::Sticky);
+    let (sender, handlers, other) = (w.open("alice"), handlers(&mut w, 2), w.open("carol"));
+    let chosen = send(&mut w, &sender, &handlers);
+    for number in 0..1_024 {
+        assert!(number % 100 > 0 || send(&mut w, &sender, &handlers) == chosen);
+        let path = format!("path/{number}");
+        w.register(&other, &path, &[]);
+        w.send_to_path(&sender, 5, &path);
+        other.conversations();
+    }
+    assert_ne!(send(&mut w, &sender, &handlers), chosen);
+}
+
+#[test]
 fn the_most_specific_rule_that_sets_a_choice_counts() {
     let rule = |path: &str, choice| PathRule { path: path.to_owned(), timeout: None, choice };
     let paths = vec![

@@ -5,6 +5,7 @@ use std::time::Duration;
 use antiphon_wire::error::Reason;
 
 use crate::BrokerConfig;
+use crate::Millis;
 use crate::PathRule;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -73,19 +74,20 @@ fn each_request_has_its_own_deadline() {
     w.send_to_session(&sender, 1, handler.id());
     w.advance(4_000);
     w.send_to_session(&sender, 2, handler.id());
-    w.advance(3_000);
+    w.advance(2_000);
     w.send_to_session(&sender, 3, handler.id());
+    w.advance(1_000);
+    w.send_to_session(&sender, 4, handler.id());
     let held = handler.conversations();
     w.respond(&handler, held[1], &world());
     assert_eq!(sender.received(), [response(2, &world())]);
-    w.advance(2_999);
-    assert_eq!(sender.received(), []);
-    w.advance(1);
-    assert_eq!(sender.received(), [timed_out(1, "10s")]);
-    w.advance(6_999);
-    assert_eq!(sender.received(), []);
-    w.advance(1);
-    assert_eq!(sender.received(), [timed_out(3, "10s")]);
+    for (millis, conversation) in [(3_000, 1), (6_000, 3), (1_000, 4)] {
+        w.advance(millis - 1);
+        assert_eq!(sender.received(), []);
+        w.advance(1);
+        assert_eq!(sender.received(), [timed_out(conversation, "10s")]);
+    }
+    assert_eq!(handler.session.next_deadline(), Millis::NEVER);
     assert_quiet(&[&sender, &handler]);
 }
 

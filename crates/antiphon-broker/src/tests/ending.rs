@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use antiphon_wire::connect::Refusal;
 use antiphon_wire::error::Reason;
+use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message::CLOSE_REQUEST_MESSAGE;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::events::ListenerAction;
+use antiphon_wire::service::events::PropertiesListener;
+use antiphon_wire::service::locks::AcquireLock;
+use antiphon_wire::service::locks::LockScope;
 use antiphon_wire::service::messaging::Outcome;
 use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::service::messaging::Sent;
 
-use crate::BrokerConfig;
-use crate::Limits;
 use crate::Next;
 use crate::batch::Void;
 use crate::tests::world::Client;
@@ -84,6 +86,13 @@ fn nobody_keeps_a_session_that_has_ended() {
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.send_to_session(&sender, 1, handler.id());
     w.send_to_filter(&sender, 2, "all");
+    let action = ListenerAction::Register(vec![]);
+    let listen = PropertiesListener { action, conversation: ConversationId(9) };
+    let lock = AcquireLock { name: "x", request: 0, scope: LockScope::Session };
+    for client in [&sender, &handler] {
+        w.ask(client, Service::SessionPropertiesRegistration, 3, &listen);
+        w.ask(client, Service::AcquireSessionLock, 4, &lock);
+    }
     w.close(&handler, CloseReason::ConnectionLost);
     w.close(&sender, CloseReason::ConnectionLost);
     w.touched();
@@ -214,17 +223,4 @@ fn a_request_that_meets_a_shut_down_is_refused_and_can_be_retried_elsewhere() {
     let refused = |conversation| error(conversation, Reason::CLUSTER_ROUTING, text);
     assert_eq!(sender.received(), [refused(1), refused(2), refused(3)]);
     assert_quiet(&[&sender, &handler]);
-}
-
-#[test]
-fn nobody_is_let_in_beyond_the_limit_or_during_a_shut_down() {
-    let limits = Limits { sessions: 1, ..Limits::default() };
-    let mut w = World::with(BrokerConfig { limits, ..BrokerConfig::default() });
-    let first = w.open("alice");
-    assert_eq!(w.try_open("ty=WB&v=29", "bob", &[]).err(), Some(Refusal::LicenseExceeded));
-    w.close(&first, CloseReason::ClosedByClient);
-    w.open("bob");
-    w.shut_down();
-    assert_eq!(w.try_open("ty=WB&v=29", "carol", &[]).err(), Some(Refusal::ServerInitialising));
-    assert_eq!(w.broker.stats().sessions, 0);
 }

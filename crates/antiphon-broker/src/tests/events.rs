@@ -84,7 +84,9 @@ fn set(w: &mut World, client: &Client, set: &[(&str, &str)], remove: &[&str]) {
 #[test]
 fn a_listener_is_told_first_of_the_sessions_that_are_there() {
     let mut w = World::new();
-    let (one, watcher, two) = (w.open("a"), w.open("b"), w.open("c"));
+    let (one, gone, watcher) = (w.open("a"), w.open("gone"), w.open("b"));
+    w.close(&gone, CloseReason::ConnectionLost);
+    let two = w.open("c");
     w.ask(&watcher, Service::SessionEventRegistration, 5, &listener(None, &["$Principal"]));
     let received = watcher.received();
     assert_eq!(received[0], response(5, &ACCEPTED));

@@ -121,7 +121,28 @@ fn events_of_a_filter_request_have_conversations_of_their_own() {
     for event in events {
         w.send(&sender, &[&[6][..], &encoded(&event)].concat());
     }
+    assert_eq!(w.broker.stats().stray_answers, 0);
     assert_quiet(&[&sender, &one, &two]);
+}
+
+#[test]
+fn a_session_that_matches_in_several_ways_gets_one_request() {
+    let mut w = World::new();
+    let (sender, recipient) = (w.open("alice"), w.open_with_roles("bob", &["R"]));
+    for _ in 0..5 {
+        w.open("other");
+    }
+    w.send_to_filter(
+        &sender,
+        5,
+        "hasRoles 'R' or $Principal in 'bob','bob' or $Principal is 'bob'",
+    );
+    assert_eq!(sender.received(), [response(5, &Sent::To(1))]);
+    let (_, conversation, _) = recipient.request();
+    w.respond(&recipient, conversation, &world());
+    let only = outcome(recipient.id(), Outcome::Response(world()));
+    assert_eq!(sender.bodies(Service::FilterResponse), [only]);
+    assert_quiet(&[&sender, &recipient]);
 }
 
 #[test]

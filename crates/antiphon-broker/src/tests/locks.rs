@@ -166,6 +166,27 @@ fn a_wait_that_is_cancelled_ends_and_the_others_move_up() {
 }
 
 #[test]
+fn one_of_several_waits_is_cancelled_by_its_number() {
+    let mut w = World::new();
+    let (holder, client) = (w.open("a"), w.open("b"));
+    acquire(&mut w, &holder, 1, "x");
+    for conversation in 11..=13 {
+        acquire(&mut w, &client, conversation, "x");
+    }
+    for request in [10, 12, 12] {
+        cancel(&mut w, &client, 5, ("x", request));
+    }
+    let text = "the session gave up waiting for the lock";
+    let ended = error(12, Reason::REJECTED_REQUEST, text);
+    let nothing = response(5, &Void);
+    assert_eq!(client.received(), [nothing.clone(), ended, nothing.clone(), nothing]);
+    assert_eq!(holder.received(), [granted(1, "x", 0)]);
+    assert!(release(&mut w, &holder, "x", 0));
+    assert_eq!(client.received(), [granted(11, "x", 1), granted(13, "x", 1)]);
+    assert_quiet(&[&holder, &client]);
+}
+
+#[test]
 fn of_two_scopes_the_weaker_one_counts() {
     use LockScope::Connection;
     use LockScope::Session;

@@ -51,6 +51,7 @@ fn a_session_is_pinged_at_every_period() {
 #[test]
 fn each_session_has_periods_of_its_own() {
     let mut w = pinging(10);
+    w.now.0 += 1_000_000;
     let first = w.open("alice");
     pass(&mut w, 5_000);
     let second = w.open("bob");

@@ -42,7 +42,7 @@ use crate::properties::proposed;
 
 /// One broker and the time.
 pub(crate) struct World {
-    pub(crate) broker: Broker<()>,
+    pub(crate) broker: Arc<Broker<()>>,
     pub(crate) now: Millis,
     outbox: Outbox<()>,
 }
@@ -86,7 +86,8 @@ impl World {
     }
 
     pub(crate) fn with(config: BrokerConfig) -> Self {
-        Self { broker: Broker::new(config), now: Millis(1_000), outbox: Outbox::default() }
+        let broker = Arc::new(Broker::new(config));
+        Self { broker, now: Millis(1_000), outbox: Outbox::default() }
     }
 
     /// Opens a JavaScript session that may do everything, and reads its connection response.

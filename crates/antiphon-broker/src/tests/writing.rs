@@ -214,6 +214,41 @@ fn a_flush_during_a_write_leaves_its_bytes_to_the_writer() {
 }
 
 #[test]
+fn a_long_write_does_not_keep_what_it_has_written() {
+    let mut w = World::new();
+    let client = w.open("alice");
+    ping(&mut w, &client, 1);
+    let mut rounds = 0;
+    flush(&client, |bytes| {
+        if rounds < 1_000 {
+            rounds += 1;
+            ping(&mut w, &client, 2);
+            flush(&client, |_| panic!("somebody else is writing"));
+            assert!(client.session.buffered() < 500);
+        }
+        Ok(bytes.len())
+    });
+    assert_eq!(rounds, 1_000);
+    assert_quiet(&[&client]);
+}
+
+#[test]
+fn what_is_appended_during_a_write_that_blocks_comes_after_what_it_left() {
+    let mut w = World::new();
+    let client = w.open("alice");
+    ping(&mut w, &client, 1);
+    let mut socket = Socket::new();
+    let written = flush(&client, |bytes| {
+        ping(&mut w, &client, 2 + socket.calls as u64);
+        if socket.calls == 0 { socket.take(bytes, 2) } else { blocked(bytes) }
+    });
+    assert_eq!(written, Flush::Blocked);
+    client.session.unblock();
+    assert_eq!(flush(&client, |bytes| socket.take(bytes, usize::MAX)), Flush::Done);
+    assert_eq!(socket.received(), answers(1..=3));
+}
+
+#[test]
 fn a_session_that_ends_is_finished_when_its_last_byte_is_written() {
     let mut w = World::new();
     let client = w.open("alice");
@@ -254,7 +289,12 @@ fn a_socket_that_fails_or_takes_nothing_is_broken() {
         let mut w = World::new();
         let (client, sender) = (w.open("alice"), w.open("bob"));
         w.send_to_session(&sender, 5, client.id());
-        assert_eq!(flush(&client, |_| failure()), Flush::Broken);
+        let written = flush(&client, |_| {
+            ping(&mut w, &client, 1);
+            failure()
+        });
+        assert_eq!(written, Flush::Broken);
+        assert_eq!(flush(&client, |_| panic!("half a frame is lost")), Flush::Done);
         // Its driver closes it, which answers the request, and tries to write once more.
         w.close(&client, CloseReason::IoException);
         assert!(matches!(sender.received()[..], [Received::Error { conversation: 5, .. }]));
@@ -322,12 +362,15 @@ fn an_idle_session_holds_no_buffer() {
     let mut w = World::new();
     let (client, sender) = (w.open("alice"), w.open("bob"));
     let mut spare = Spare::default();
-    let mut write = |client: &Client| client.session.flush(&mut spare, |bytes| Ok(bytes.len()));
-    for _ in 0..3 {
+    for round in 0..3 {
         w.send_to_session(&sender, 5, client.id());
         assert!(client.session.buffered() > 0);
-        assert_eq!((write(&client), write(&sender)), (Flush::Done, Flush::Done));
-        assert_eq!((client.session.buffered(), sender.session.buffered()), (0, 0));
+        let written = client.session.flush(&mut spare, |bytes| {
+            // What others append meanwhile goes into a buffer that was used before.
+            assert_eq!(client.session.buffered() > 0, round > 0);
+            Ok(bytes.len())
+        });
+        assert_eq!((written, client.session.buffered()), (Flush::Done, 0));
     }
     // Nor does it keep the buffer that it wrote while more was appended.
     ping(&mut w, &client, 1);

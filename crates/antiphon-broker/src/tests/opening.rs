@@ -1,0 +1,93 @@
+//! How sessions begin: who is let in, and what they are sent first.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+use antiphon_wire::connect::Refusal;
+use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::NodeId;
+use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::messaging::SendToFilter;
+
+use crate::BrokerConfig;
+use crate::Limits;
+use crate::Outbox;
+use crate::Spare;
+use crate::tests::world::Received;
+use crate::tests::world::World;
+use crate::tests::world::encoded;
+use crate::tests::world::hello;
+use crate::tests::world::request;
+
+#[test]
+fn a_session_is_told_first_who_it_is_and_what_it_may_expect() {
+    let limits = Limits { message: 0x0001_0203, ..Limits::default() };
+    let ping_period = Duration::from_millis(0x0405);
+    let config =
+        BrokerConfig { node: NodeId(0x0607), limits, ping_period, ..BrokerConfig::default() };
+    let mut w = World::with(config);
+    for (version, number) in [(19, 1), (29, 2)] {
+        let client = w.open_as(&format!("v={version}"), "alice", &[]);
+        let mut bytes = Vec::new();
+        client.session.flush(&mut Spare::default(), |some| {
+            bytes.extend_from_slice(some);
+            Ok(some.len())
+        });
+        let mut expected = b"\x82\x37#".to_vec();
+        expected.extend_from_slice(&[version, 100]);
+        expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 6, 7]);
+        expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, number]);
+        expected.extend_from_slice(b"ABCDEFGHIJKLMNOPQRSTUVWX");
+        expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 4, 5]);
+        expected.extend_from_slice(&[0, 1, 2, 3]);
+        assert_eq!(bytes, expected);
+    }
+}
+
+#[test]
+fn nobody_is_let_in_beyond_the_limit_or_during_a_shut_down() {
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    let mut w = World::with(BrokerConfig { limits, ..BrokerConfig::default() });
+    let first = w.open("alice");
+    assert_eq!(w.try_open("ty=WB&v=29", "bob", &[]).err(), Some(Refusal::LicenseExceeded));
+    w.close(&first, CloseReason::ClosedByClient);
+    w.open("bob");
+    w.shut_down();
+    assert_eq!(w.try_open("ty=WB&v=29", "carol", &[]).err(), Some(Refusal::ServerInitialising));
+    assert_eq!(w.broker.stats().sessions, 0);
+}
+
+#[test]
+fn nothing_precedes_the_connection_response_whoever_is_sending() {
+    let mut w = World::new();
+    let (sender, now) = (w.open("alice"), w.now);
+    let (broker, enough) = (w.broker.clone(), AtomicBool::new(false));
+    let to_new_ones = SendToFilter {
+        conversation: ConversationId(9),
+        filter: "$Principal is 'new'",
+        path: "p",
+        value: hello(),
+    };
+    let message = request(102, 5, &encoded(&to_new_ones));
+    let mut first = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut outbox = Outbox::default();
+            while !enough.load(Relaxed) {
+                broker.batch(&sender.session, now).message(&message, &mut outbox);
+                sender.session.flush(&mut Spare::default(), |bytes| Ok(bytes.len()));
+                outbox.touched.clear();
+            }
+        });
+        for _ in 0..5_000 {
+            let new = w.open_as("ty=WB&v=29", "new", &[]);
+            first.push(new.received().remove(0));
+            w.close(&new, CloseReason::ClosedByClient);
+        }
+        enough.store(true, Relaxed);
+    });
+    let early: Vec<_> = first.iter().filter(|message| **message != Received::Welcome).collect();
+    assert!(early.is_empty(), "{} sessions, such as {:?}", early.len(), early[0]);
+}
