@@ -12,7 +12,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`broker`](Broker), `batch` | the calls above; dispatch only |
+//! | [`broker`](Broker), `opening`, `batch` | the calls above; dispatch only |
 //! | `messaging` | requests, responses and handlers |
 //! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
@@ -31,6 +31,7 @@ mod events;
 mod locks;
 mod mailbox;
 mod messaging;
+mod opening;
 mod outbox;
 mod pending;
 mod profile;
@@ -53,12 +54,12 @@ pub use crate::authentication::Grant;
 pub use crate::batch::Batch;
 pub use crate::batch::Next;
 pub use crate::broker::Broker;
-pub use crate::broker::Opening;
 pub use crate::config::BrokerConfig;
 pub use crate::config::Choice;
 pub use crate::config::Limits;
 pub use crate::config::PathRule;
 pub use crate::mailbox::Spare;
+pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;
 pub use crate::profile::Roles;
 pub use crate::session::Flush;

@@ -1,0 +1,139 @@
+//! From a connection that was accepted to a session: its id, what it is known by, and its connection response.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use antiphon_wire::connect::Accepted;
+use antiphon_wire::connect::ClientFamily;
+use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Refusal;
+use antiphon_wire::connect::put_accepted;
+use antiphon_wire::ids::SessionId;
+use antiphon_wire::ids::SessionToken;
+use antiphon_wire::websocket;
+
+use crate::authentication::Grant;
+use crate::broker::Broker;
+use crate::outbox::Outbox;
+use crate::profile::PRINCIPAL;
+use crate::profile::Profile;
+use crate::profile::Roles;
+use crate::registry::SESSION_ID;
+use crate::session::Client;
+use crate::session::Session;
+use crate::time::Millis;
+use crate::time::millis;
+
+/// A connection that becomes a session.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// What the client asked for.
+    pub request: &'a ConnectionRequest,
+    /// What an authenticator said to it.
+    pub grant: Grant,
+    /// The value of `$ClientIP`.
+    pub client_address: String,
+    /// The value of `$Connector`.
+    pub connector: &'a str,
+    /// Milliseconds since 1970.
+    pub start_time: u64,
+    /// A fresh secret.
+    pub token: SessionToken,
+    /// The time.
+    pub now: Millis,
+}
+
+impl<X> Broker<X> {
+    /// Opens a session. Its mailbox begins with the connection response.
+    ///
+    /// # Errors
+    /// The refusal to be sent, if there are too many sessions or the server is shutting down.
+    pub fn open(
+        &self,
+        opening: Opening<'_>,
+        driver: X,
+        outbox: &mut Outbox<X>,
+    ) -> Result<Arc<Session<X>>, Refusal> {
+        let id = SessionId {
+            server: self.config.node.0,
+            client: self.next_session.fetch_add(1, Relaxed),
+        };
+        let profile = self.profile(id, &opening);
+        let Opening { request, start_time, token, now, .. } = opening;
+        let session = Arc::new(Session::new(id, driver, Client::of(request), start_time, profile));
+        session.heard(now);
+        session.set_next_ping(self.next_ping(now));
+        let accepted = Accepted {
+            session: id,
+            token,
+            ping_period: millis(self.config.ping_period),
+            maximum_message: u32::try_from(self.config.limits.message).unwrap_or(u32::MAX),
+        };
+        // Before anybody can find the session, so that nothing comes first.
+        let mut welcome = Outbox::default();
+        session.put_frame(
+            |out| {
+                websocket::put_message(out, RESPONSE_LENGTH, |out| {
+                    put_accepted(out, request.version, &accepted)
+                })
+            },
+            &mut welcome,
+        );
+        let mut listeners = self.listeners.lock();
+        let mut registry = self.registry.write();
+        if self.is_shutting_down() {
+            return Err(Refusal::ServerInitialising);
+        }
+        if registry.len() >= self.config.limits.sessions {
+            return Err(Refusal::LicenseExceeded);
+        }
+        registry.insert(session.clone());
+        drop(registry);
+        outbox.touched.append(&mut welcome.touched);
+        listeners.opened(&session, &self.config.limits, outbox);
+        drop(listeners);
+        self.reap(outbox);
+        Ok(session)
+    }
+
+    fn profile(&self, id: SessionId, opening: &Opening<'_>) -> Profile {
+        let mut properties = opening.grant.properties.clone();
+        let text = |value: &str| Arc::<str>::from(value);
+        properties.extend([
+            (text(SESSION_ID), id.to_string().into()),
+            (text(PRINCIPAL), text(&opening.grant.principal)),
+            (text("$ClientType"), text(client_type(opening.request.family))),
+            (text("$Transport"), text("WEBSOCKET")),
+            (text("$ServerName"), text(&self.config.server_name)),
+            (text("$Connector"), text(opening.connector)),
+            (text("$ClientIP"), text(&opening.client_address)),
+            (text("$Country"), text("")),
+            (text("$Language"), text("")),
+            (text("$Latitude"), text("NaN")),
+            (text("$Longitude"), text("NaN")),
+            (text("$StartTime"), opening.start_time.to_string().into()),
+        ]);
+        let roles = self.roles_of(&opening.grant);
+        let access = self.access(&roles);
+        let bare = Profile { roles: Roles::new(), properties, access: access.clone() };
+        bare.with_roles(roles, access)
+    }
+}
+
+/// The value of `$ClientType`.
+fn client_type(family: ClientFamily) -> &'static str {
+    match family {
+        ClientFamily::JavaScript => "JAVASCRIPT_BROWSER",
+        ClientFamily::Python => "PYTHON",
+        ClientFamily::Java => "JAVA",
+        ClientFamily::DotNet => "DOTNET",
+        ClientFamily::C => "C",
+        ClientFamily::Apple => "IOS",
+        ClientFamily::Android => "ANDROID",
+        ClientFamily::Rest => "REST",
+        ClientFamily::Other => "OTHER",
+    }
+}
+
+/// The exact length of the connection response to a new session.
+const RESPONSE_LENGTH: usize = 55;
