@@ -84,7 +84,7 @@ impl<X> Batch<'_, X> {
         let accepted = grant.is_some();
         if let Some(grant) = grant {
             self.broker.become_principal(self.session, &grant, outbox);
-            self.profile = self.session.profile();
+            self.refresh_profile();
         }
         self.respond(authentication.conversation, &accepted, outbox);
         self.broker.reap(outbox);

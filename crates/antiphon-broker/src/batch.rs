@@ -172,6 +172,11 @@ impl<'b, X> Batch<'b, X> {
         Ok(())
     }
 
+    /// After profiles were changed: that of this session may have been among them, and its next message goes by it.
+    pub(crate) fn refresh_profile(&mut self) {
+        self.profile = self.session.profile();
+    }
+
     /// Answers a request of this session.
     pub(crate) fn respond(
         &self,

@@ -188,13 +188,11 @@ impl<X> Broker<X> {
         change: impl FnOnce(&Profile) -> Profile,
     ) {
         let mut listeners = self.listeners.lock();
-        if session.has_ended() {
-            return;
-        }
         let before = session.profile();
         let after = change(&before);
-        self.registry.write().update(session, &after);
-        listeners.updated(session, (&before, &after), &self.config.limits, outbox);
+        if self.registry.write().update(session, &after) {
+            listeners.updated(session, (&before, &after), &self.config.limits, outbox);
+        }
     }
 
     /// Ends the sessions that a call has doomed. It is the last thing that each public call does: no lock is held.

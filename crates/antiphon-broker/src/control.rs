@@ -109,7 +109,7 @@ impl<X> Batch<'_, X> {
     }
 
     pub(crate) fn set_properties(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -120,6 +120,7 @@ impl<X> Batch<'_, X> {
         let change = Change::new(set.unwrap_or_default(), remove.unwrap_or_default())?;
         let session = self.session(session)?;
         let Changed { previous } = self.broker.set_properties(&session, &change, outbox)?;
+        self.refresh_profile();
         let (mut replaced, mut created) = (Vec::new(), Vec::new());
         for (key, value) in &previous {
             match value {
@@ -136,7 +137,7 @@ impl<X> Batch<'_, X> {
     }
 
     pub(crate) fn set_properties_filter(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -151,6 +152,7 @@ impl<X> Batch<'_, X> {
             self.broker.set_properties(session, &change, outbox).is_ok()
         };
         let count = sessions.iter().filter(changed).count();
+        self.refresh_profile();
         self.respond_count(conversation, count, outbox);
         Ok(())
     }
@@ -159,7 +161,7 @@ impl<X> Batch<'_, X> {
 /// Roles.
 impl<X> Batch<'_, X> {
     pub(crate) fn change_roles(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -169,12 +171,13 @@ impl<X> Batch<'_, X> {
         let change = RolesChange::new(&remove, &add)?;
         let session = self.session(session)?;
         self.broker.change_roles(&session, &change, outbox);
+        self.refresh_profile();
         self.respond(conversation, &Void, outbox);
         Ok(())
     }
 
     pub(crate) fn change_roles_filter(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -186,6 +189,7 @@ impl<X> Batch<'_, X> {
         for session in &sessions {
             self.broker.change_roles(session, &change, outbox);
         }
+        self.refresh_profile();
         self.respond_count(conversation, sessions.len(), outbox);
         Ok(())
     }

@@ -65,9 +65,7 @@ impl<X> Pending<X> {
             return None;
         }
         let (_, request) = self.entries.remove(place);
-        if self.entries.is_empty() && self.entries.capacity() > KEPT_ENTRIES {
-            self.entries = Slab::new();
-        }
+        self.give_back();
         Some(request)
     }
 
@@ -81,12 +79,26 @@ impl<X> Pending<X> {
                 next = next.min(request.deadline);
             }
         }
-        (due.into_iter().map(|place| self.entries.remove(place).1).collect(), next)
+        let expired = due.into_iter().map(|place| self.entries.remove(place).1).collect();
+        self.give_back();
+        (expired, next)
     }
 
     /// Takes out all requests.
     pub(crate) fn drain(&mut self) -> Vec<InFlight<X>> {
         std::mem::take(&mut self.entries).into_iter().map(|(_, (_, request))| request).collect()
+    }
+
+    fn give_back(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_ENTRIES {
+            self.entries = Slab::new();
+        }
+    }
+
+    /// For how many requests it holds memory.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.entries.capacity()
     }
 }
 

@@ -69,13 +69,14 @@ impl<X> Registry<X> {
         true
     }
 
-    /// Gives a session another profile; does nothing for one that is not there.
-    pub(crate) fn update(&mut self, session: &Session<X>, profile: &Profile) {
-        let Some(&slot) = self.slots.get(&session.id()) else { return };
+    /// Gives a session another profile; false, and nothing done, if it is not there.
+    pub(crate) fn update(&mut self, session: &Session<X>, profile: &Profile) -> bool {
+        let Some(&slot) = self.slots.get(&session.id()) else { return false };
         self.unindex(slot, &session.profile());
         let profile = self.share(profile);
         self.index(slot, &profile);
         session.set_profile(profile);
+        true
     }
 
     /// The sessions among which are all that match, in the order of their table places.

@@ -24,10 +24,10 @@ pub(crate) enum Undeliverable {
 }
 
 impl<X> Session<X> {
-    /// Appends transport frames, such as a pong, to the mailbox.
+    /// Appends transport frames, such as a pong, to the mailbox; not if the peer has long ceased to read.
     pub fn put_frame(self: &Arc<Self>, put: impl FnOnce(&mut Vec<u8>), outbox: &mut Outbox<X>) {
         let mut state = self.state.lock();
-        if state.ended {
+        if state.ended || state.mailbox.queued() > MOST_BEFORE_A_FRAME {
             return;
         }
         put(&mut state.mailbox.bytes);
@@ -106,3 +106,6 @@ impl<X> Session<X> {
         }
     }
 }
+
+/// A pong that would wait behind so many bytes is of no use; without a bound a client could ping and never read.
+const MOST_BEFORE_A_FRAME: usize = 16 << 20;

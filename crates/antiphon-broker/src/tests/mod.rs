@@ -10,6 +10,7 @@ mod filter_requests;
 mod listing;
 mod locks;
 mod messaging;
+mod model;
 mod opening;
 mod overload;
 mod permissions;
