@@ -92,13 +92,9 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(sdk: Sdk) -> Self {
         let mut command = environment::agent_command(sdk);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdin = child.stdin.take().expect("stdin is piped");
         let lines = read_lines(child.stdout.take().expect("stdout is piped"));
         let stderr = keep_tail(child.stderr.take().expect("stderr is piped"));
@@ -161,10 +157,7 @@ impl Process {
 
     /// All events of that name that have come in already.
     pub(crate) fn events_so_far(&mut self, name: &str) -> Vec<Value> {
-        let (named, others) = self
-            .events
-            .drain(..)
-            .partition(|event| event["event"] == name);
+        let (named, others) = self.events.drain(..).partition(|event| event["event"] == name);
         self.events = others;
         VecDeque::into(named)
     }
@@ -177,10 +170,7 @@ impl Process {
         self.answers.clear();
         self.events.clear();
         self.transcript.clear();
-        self.stderr
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clear();
         clean
     }
 
@@ -197,9 +187,7 @@ impl Process {
     }
 
     fn read(&mut self, deadline: Instant, wanted: &str) {
-        let line = match self
-            .lines
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        let line = match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {

@@ -10,10 +10,7 @@ use crate::pool::Agent;
 use crate::sdk::Sdk;
 use crate::sdk::for_every_sdk;
 
-for_every_sdk!(
-    an_agent_names_the_release_that_it_drives,
-    super::names_its_release
-);
+for_every_sdk!(an_agent_names_the_release_that_it_drives, super::names_its_release);
 
 fn names_its_release(sdk: Sdk) {
     if !environment::has(&[sdk]) {
@@ -23,10 +20,7 @@ fn names_its_release(sdk: Sdk) {
     assert_eq!(agent.must("version", json!({}))["version"], sdk.release());
 }
 
-for_every_sdk!(
-    a_closed_port_is_a_connection_error,
-    super::reports_a_closed_port
-);
+for_every_sdk!(a_closed_port_is_a_connection_error, super::reports_a_closed_port);
 
 fn reports_a_closed_port(sdk: Sdk) {
     if !environment::has(&[sdk]) {
@@ -34,16 +28,10 @@ fn reports_a_closed_port(sdk: Sdk) {
     }
     let mut agent = Agent::take(sdk);
     let failure = agent
-        .call(
-            "connect",
-            json!({"host": "127.0.0.1", "port": closed_port()}),
-        )
+        .call("connect", json!({"host": "127.0.0.1", "port": closed_port()}))
         .expect_err("an error");
     if sdk == Sdk::Js {
-        assert_eq!(
-            (failure.class(), failure.code()),
-            ("CloseReasonImpl", Some(7))
-        );
+        assert_eq!((failure.class(), failure.code()), ("CloseReasonImpl", Some(7)));
     } else {
         assert_eq!(failure.class(), "ServerConnectionError");
     }

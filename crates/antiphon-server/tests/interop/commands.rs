@@ -19,12 +19,7 @@ pub(crate) struct Handler<'a> {
 impl<'a> Handler<'a> {
     /// A handler of requests and responses of one type.
     pub(crate) const fn of(type_name: &'a str, path: &'a str, behaviour: Value) -> Self {
-        Self {
-            path,
-            request_type: type_name,
-            response_type: type_name,
-            behaviour,
-        }
+        Self { path, request_type: type_name, response_type: type_name, behaviour }
     }
 
     fn parameters(self) -> Value {

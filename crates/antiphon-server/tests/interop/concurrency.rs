@@ -17,10 +17,7 @@ use crate::values::int64;
 const MANY: i64 = 50;
 const SENDERS: [Sdk; 2] = [Sdk::Py612, Sdk::Js];
 
-for_every_sdk!(
-    fifty_path_requests_at_once_are_answered_by,
-    super::many_to_a_path
-);
+for_every_sdk!(fifty_path_requests_at_once_are_answered_by, super::many_to_a_path);
 
 fn many_to_a_path(handler: Sdk) {
     let Some(stage) = Stage::open(&[handler, Sdk::Py612, Sdk::Js]) else {
@@ -30,17 +27,13 @@ fn many_to_a_path(handler: Sdk) {
     handling.register(Handler::of("int64", "many", echo()));
     for sender in SENDERS {
         let mut sending = stage.join(sender, "client");
-        let sent: Vec<Pending> = (0..MANY)
-            .map(|n| sending.send_to_path("many", &int64(n)))
-            .collect();
+        let sent: Vec<Pending> =
+            (0..MANY).map(|n| sending.send_to_path("many", &int64(n))).collect();
         expect_own_answers(&mut sending, sent);
     }
 }
 
-for_every_sdk!(
-    fifty_session_requests_at_once_are_answered_by,
-    super::many_to_a_session
-);
+for_every_sdk!(fifty_session_requests_at_once_are_answered_by, super::many_to_a_session);
 
 fn many_to_a_session(handler: Sdk) {
     let Some(stage) = Stage::open(&[handler, Sdk::Py612, Sdk::Js]) else {
@@ -51,9 +44,8 @@ fn many_to_a_session(handler: Sdk) {
     let target = handling.id();
     for sender in SENDERS {
         let mut sending = stage.join(sender, "control");
-        let sent: Vec<Pending> = (0..MANY)
-            .map(|n| sending.send_to_session(&target, "many", &int64(n)))
-            .collect();
+        let sent: Vec<Pending> =
+            (0..MANY).map(|n| sending.send_to_session(&target, "many", &int64(n))).collect();
         expect_own_answers(&mut sending, sent);
     }
 }
@@ -67,9 +59,8 @@ fn answers_may_come_in_any_order() {
         let mut handling = stage.join(Sdk::Js, "control");
         handling.register(Handler::of("int64", "many", hold()));
         let mut sending = stage.join(sender, "client");
-        let sent: Vec<Pending> = (0..MANY)
-            .map(|n| sending.send_to_path("many", &int64(n)))
-            .collect();
+        let sent: Vec<Pending> =
+            (0..MANY).map(|n| sending.send_to_path("many", &int64(n))).collect();
         for _ in 0..MANY {
             handling.event("request");
         }

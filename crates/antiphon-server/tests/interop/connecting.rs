@@ -23,40 +23,26 @@ fn bad_credentials(sdk: Sdk) {
         json!({"principal": "nobody", "password": "password"}),
         json!({"principal": "admin"}),
     ] {
-        let failure = stage
-            .connect_with(&mut agent, credentials)
-            .expect_err("an error");
+        let failure = stage.connect_with(&mut agent, credentials).expect_err("an error");
         if sdk == Sdk::Js {
-            assert_eq!(
-                (failure.class(), failure.code()),
-                ("CloseReasonImpl", Some(99))
-            );
+            assert_eq!((failure.class(), failure.code()), ("CloseReasonImpl", Some(99)));
         } else {
             assert_eq!(failure.class(), "ServerConnectionResponseError");
-            assert!(
-                failure.message().contains("AUTHENTICATION_FAILED"),
-                "{failure:?}"
-            );
+            assert!(failure.message().contains("AUTHENTICATION_FAILED"), "{failure:?}");
         }
     }
 }
 
-for_every_sdk!(
-    an_anonymous_session_connects_and_may_little,
-    super::anonymous
-);
+for_every_sdk!(an_anonymous_session_connects_and_may_little, super::anonymous);
 
 fn anonymous(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk]) else {
         return;
     };
     let mut agent = Agent::take(sdk);
-    stage
-        .connect_with(&mut agent, json!({}))
-        .expect("anonymous sessions are allowed");
-    let failure = agent
-        .try_register(Handler::of("string", "a/path", echo()))
-        .expect_err("an error");
+    stage.connect_with(&mut agent, json!({})).expect("anonymous sessions are allowed");
+    let failure =
+        agent.try_register(Handler::of("string", "a/path", echo())).expect_err("an error");
     assert_failure(sdk, &failure, ACCESS_DENIED, "a/path");
 }
 
@@ -93,18 +79,10 @@ fn a_changed_principal_brings_its_permissions() {
         return;
     };
     let mut session = stage.join(Sdk::Js, "client");
-    session
-        .try_register(Handler::of("string", "a/path", echo()))
-        .expect_err("an error");
-    session.must(
-        "change_principal",
-        json!({"principal": "control", "password": "password"}),
-    );
+    session.try_register(Handler::of("string", "a/path", echo())).expect_err("an error");
+    session.must("change_principal", json!({"principal": "control", "password": "password"}));
     assert_eq!(session.must("principal", json!({})), "control");
-    assert_eq!(
-        session.must("own_properties", json!({}))["$Principal"],
-        "control"
-    );
+    assert_eq!(session.must("own_properties", json!({}))["$Principal"], "control");
     session.register(Handler::of("string", "a/path", echo()));
 }
 
@@ -115,17 +93,11 @@ fn a_failed_change_of_principal_leaves_the_session_as_it_was() {
     };
     let mut session = stage.join(Sdk::Js, "control");
     let failure = session
-        .call(
-            "change_principal",
-            json!({"principal": "admin", "password": "wrong"}),
-        )
+        .call("change_principal", json!({"principal": "admin", "password": "wrong"}))
         .expect_err("an error");
     assert!(failure.message().contains("authentication"), "{failure:?}");
     assert_eq!(session.must("principal", json!({})), "control");
-    assert_eq!(
-        session.must("own_properties", json!({}))["$Principal"],
-        "control"
-    );
+    assert_eq!(session.must("own_properties", json!({}))["$Principal"], "control");
     session.register(Handler::of("string", "a/path", echo()));
 }
 

@@ -26,22 +26,12 @@ fn properties_of_any_sdk_can_be_read_by_key() {
         return;
     };
     let mut admin = stage.join(Sdk::Js, "admin");
-    for (sdk, client_type) in [
-        (Sdk::Py66, "PYTHON"),
-        (Sdk::Py612, "PYTHON"),
-        (Sdk::Js, "JAVASCRIPT_BROWSER"),
-    ] {
+    for (sdk, client_type) in
+        [(Sdk::Py66, "PYTHON"), (Sdk::Py612, "PYTHON"), (Sdk::Js, "JAVASCRIPT_BROWSER")]
+    {
         let target = stage.join(sdk, "client");
-        let some = properties(
-            &mut admin,
-            &target.id(),
-            &["$Principal", "$ClientType", "Missing"],
-        );
-        assert_eq!(
-            some,
-            json!({"$Principal": "client", "$ClientType": client_type}),
-            "{sdk}"
-        );
+        let some = properties(&mut admin, &target.id(), &["$Principal", "$ClientType", "Missing"]);
+        assert_eq!(some, json!({"$Principal": "client", "$ClientType": client_type}), "{sdk}");
         let fixed = properties(&mut admin, &target.id(), &["*F"]);
         assert_eq!(fixed["$SessionId"], target.id(), "{sdk}");
     }
@@ -54,10 +44,7 @@ fn properties_of_an_unknown_session_cannot_be_read() {
     };
     let mut admin = stage.join(Sdk::Js, "admin");
     let failure = admin
-        .call(
-            "get_properties",
-            json!({"session_id": NOBODY, "keys": ["*F"]}),
-        )
+        .call("get_properties", json!({"session_id": NOBODY, "keys": ["*F"]}))
         .expect_err("an error");
     assert_eq!(failure.message(), "Invalid session ID");
 }
@@ -82,27 +69,15 @@ fn set_properties_tells_what_was_there_before() {
     let mut admin = stage.join(Sdk::Js, "admin");
     let target = stage.join(Sdk::Js, "client");
     let mut set = |changes: Value| {
-        admin.must(
-            "set_properties",
-            json!({"session_id": target.id(), "properties": changes}),
-        )
+        admin.must("set_properties", json!({"session_id": target.id(), "properties": changes}))
     };
-    assert_eq!(
-        set(json!({"Department": "Accounts"})),
-        json!({"Department": null})
-    );
+    assert_eq!(set(json!({"Department": "Accounts"})), json!({"Department": null}));
     assert_eq!(
         set(json!({"Department": "Payroll", "Floor": "3"})),
         json!({"Department": "Accounts", "Floor": null})
     );
-    assert_eq!(
-        set(json!({"Department": null})),
-        json!({"Department": "Payroll"})
-    );
-    assert_eq!(
-        properties(&mut admin, &target.id(), &["*U"]),
-        json!({"Floor": "3"})
-    );
+    assert_eq!(set(json!({"Department": null})), json!({"Department": "Payroll"}));
+    assert_eq!(properties(&mut admin, &target.id(), &["*U"]), json!({"Floor": "3"}));
 }
 
 #[test]
@@ -111,21 +86,13 @@ fn properties_are_set_for_all_that_a_filter_matches() {
         return;
     };
     let mut admin = stage.join(Sdk::Js, "admin");
-    let matched = [
-        stage.join(Sdk::Py66, "client"),
-        stage.join(Sdk::Py612, "client"),
-    ];
+    let matched = [stage.join(Sdk::Py66, "client"), stage.join(Sdk::Py612, "client")];
     let other = stage.join(Sdk::Js, "control");
-    let changed = admin.must(
-        "set_properties_filter",
-        json!({"filter": CLIENTS, "properties": {"Team": "blue"}}),
-    );
+    let changed = admin
+        .must("set_properties_filter", json!({"filter": CLIENTS, "properties": {"Team": "blue"}}));
     assert_eq!(changed["count"], 2);
     for session in &matched {
-        assert_eq!(
-            properties(&mut admin, &session.id(), &["*U"]),
-            json!({"Team": "blue"})
-        );
+        assert_eq!(properties(&mut admin, &session.id(), &["*U"]), json!({"Team": "blue"}));
     }
     assert_eq!(properties(&mut admin, &other.id(), &["*U"]), json!({}));
 }
@@ -139,14 +106,8 @@ fn a_property_that_was_set_can_be_filtered_by() {
     let mut blue = stage.join(Sdk::Js, "client");
     blue.stream(Handler::of("string", "inbox", echo()));
     let _green = stage.join(Sdk::Js, "client");
-    admin.must(
-        "set_properties",
-        json!({"session_id": blue.id(), "properties": {"Team": "blue"}}),
-    );
-    assert_eq!(
-        admin.request_filter("Team is 'blue'", "inbox", &string("x")),
-        Ok(1)
-    );
+    admin.must("set_properties", json!({"session_id": blue.id(), "properties": {"Team": "blue"}}));
+    assert_eq!(admin.request_filter("Team is 'blue'", "inbox", &string("x")), Ok(1));
     assert_eq!(admin.event("filter_response")["session_id"], blue.id());
 }
 
@@ -158,21 +119,12 @@ fn bad_filters_are_reported_and_change_nothing() {
     let mut admin = stage.join(Sdk::Js, "admin");
     let bad = "$Principal iss 'client'";
     for (command, parameters) in [
-        (
-            "set_properties_filter",
-            json!({"filter": bad, "properties": {"Team": "blue"}}),
-        ),
+        ("set_properties_filter", json!({"filter": bad, "properties": {"Team": "blue"}})),
         ("close_session", json!({"target": bad})),
-        (
-            "change_roles",
-            json!({"target": bad, "remove": [], "add": ["OPERATOR"]}),
-        ),
+        ("change_roles", json!({"target": bad, "remove": [], "add": ["OPERATOR"]})),
     ] {
         let failure = admin.call(command, parameters).expect_err("an error");
-        assert!(
-            failure.reports()[0]["message"].is_string(),
-            "{command} shows {failure:?}"
-        );
+        assert!(failure.reports()[0]["message"].is_string(), "{command} shows {failure:?}");
     }
     admin.ping();
 }
@@ -185,24 +137,12 @@ fn a_client_may_not_control_others() {
     let mut client = stage.join(Sdk::Js, "client");
     let other = stage.join(Sdk::Js, "client");
     for (command, parameters) in [
-        (
-            "get_properties",
-            json!({"session_id": other.id(), "keys": ["*F"]}),
-        ),
-        (
-            "set_properties",
-            json!({"session_id": other.id(), "properties": {"Team": "blue"}}),
-        ),
-        (
-            "set_properties_filter",
-            json!({"filter": "all", "properties": {"Team": "blue"}}),
-        ),
+        ("get_properties", json!({"session_id": other.id(), "keys": ["*F"]})),
+        ("set_properties", json!({"session_id": other.id(), "properties": {"Team": "blue"}})),
+        ("set_properties_filter", json!({"filter": "all", "properties": {"Team": "blue"}})),
         ("close_session", json!({"target": other.id()})),
         ("close_session", json!({"target": "all"})),
-        (
-            "change_roles",
-            json!({"target": other.id(), "remove": [], "add": ["OPERATOR"]}),
-        ),
+        ("change_roles", json!({"target": other.id(), "remove": [], "add": ["OPERATOR"]})),
         ("listen", json!({})),
     ] {
         let failure = client.call(command, parameters).expect_err("an error");
@@ -217,18 +157,13 @@ fn a_session_is_closed_by_its_id() {
     };
     let mut admin = stage.join(Sdk::Js, "admin");
     let mut target = stage.join(Sdk::Js, "client");
-    assert_eq!(
-        admin.must("close_session", json!({"target": target.id()}))["count"],
-        1
-    );
+    assert_eq!(admin.must("close_session", json!({"target": target.id()}))["count"], 1);
     assert_eq!(
         target.event("closed")["reason"]["id"],
         1,
         "closed by the server, and not to come back"
     );
-    let failure = admin
-        .request_session(&target.id(), "inbox", &string("x"))
-        .expect_err("an error");
+    let failure = admin.request_session(&target.id(), "inbox", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, NO_SUCH_SESSION, &target.id());
 }
 
@@ -240,10 +175,7 @@ fn a_python_session_learns_that_it_was_closed() {
     let mut admin = stage.join(Sdk::Js, "admin");
     let mut target = stage.join(Sdk::Py612, "client");
     assert_eq!(target.event("state")["state"], "CONNECTED_ACTIVE");
-    assert_eq!(
-        admin.must("close_session", json!({"target": target.id()}))["count"],
-        1
-    );
+    assert_eq!(admin.must("close_session", json!({"target": target.id()}))["count"], 1);
     assert_eq!(target.event("state")["state"], "CLOSED_BY_SERVER");
 }
 
@@ -255,18 +187,12 @@ fn all_sessions_that_a_filter_matches_are_closed() {
     let mut admin = stage.join(Sdk::Js, "admin");
     let mut targets = [stage.join(Sdk::Js, "client"), stage.join(Sdk::Js, "client")];
     let mut other = stage.join(Sdk::Js, "control");
-    assert_eq!(
-        admin.must("close_session", json!({"target": CLIENTS}))["count"],
-        2
-    );
+    assert_eq!(admin.must("close_session", json!({"target": CLIENTS}))["count"], 2);
     for target in &mut targets {
         target.event("closed");
     }
     other.ping();
-    assert_eq!(
-        admin.must("close_session", json!({"target": CLIENTS}))["count"],
-        0
-    );
+    assert_eq!(admin.must("close_session", json!({"target": CLIENTS}))["count"], 0);
 }
 
 #[test]
@@ -277,14 +203,8 @@ fn an_unknown_session_cannot_be_controlled() {
     let mut admin = stage.join(Sdk::Js, "admin");
     for (command, parameters) in [
         ("close_session", json!({"target": NOBODY})),
-        (
-            "change_roles",
-            json!({"target": NOBODY, "remove": [], "add": ["OPERATOR"]}),
-        ),
-        (
-            "set_properties",
-            json!({"session_id": NOBODY, "properties": {"Team": "blue"}}),
-        ),
+        ("change_roles", json!({"target": NOBODY, "remove": [], "add": ["OPERATOR"]})),
+        ("set_properties", json!({"session_id": NOBODY, "properties": {"Team": "blue"}})),
     ] {
         let failure = admin.call(command, parameters).expect_err("an error");
         assert_failure(Sdk::Js, &failure, NO_SUCH_SESSION, NOBODY);
@@ -299,27 +219,20 @@ fn changed_roles_take_and_lose_effect() {
     let mut admin = stage.join(Sdk::Js, "admin");
     let mut target = stage.join(Sdk::Js, "client");
     let id = target.id();
-    target
-        .try_register(Handler::of("string", "one", echo()))
-        .expect_err("an error");
+    target.try_register(Handler::of("string", "one", echo())).expect_err("an error");
 
     admin.must(
         "change_roles",
         json!({"target": id, "remove": ["CLIENT"], "add": ["CLIENT_CONTROL"]}),
     );
-    assert_eq!(
-        properties(&mut admin, &id, &["$Roles"])["$Roles"],
-        "\"CLIENT_CONTROL\""
-    );
+    assert_eq!(properties(&mut admin, &id, &["$Roles"])["$Roles"], "\"CLIENT_CONTROL\"");
     target.register(Handler::of("string", "one", echo()));
 
     admin.must(
         "change_roles",
         json!({"target": id, "remove": ["CLIENT_CONTROL"], "add": ["CLIENT"]}),
     );
-    let failure = target
-        .try_register(Handler::of("string", "two", echo()))
-        .expect_err("an error");
+    let failure = target.try_register(Handler::of("string", "two", echo())).expect_err("an error");
     assert_failure(Sdk::Js, &failure, ACCESS_DENIED, "two");
 }
 

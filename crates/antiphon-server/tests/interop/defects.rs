@@ -27,13 +27,8 @@ fn the_corrupt_second_path_request_of_6_6rc1_is_an_error_and_not_the_end() {
     handling.register(Handler::of("string", "orders", echo()));
     handling.stream(Handler::of("string", "inbox", echo()));
     let mut sending = stage.join(Sdk::Py66, "control");
-    assert_eq!(
-        sending.request_path("orders", &string("one")),
-        Ok(string("one"))
-    );
-    let failure = sending
-        .request_path("orders", &string("two"))
-        .expect_err("an error");
+    assert_eq!(sending.request_path("orders", &string("one")), Ok(string("one")));
+    let failure = sending.request_path("orders", &string("two")).expect_err("an error");
     assert_failure(Sdk::Py66, &failure, INVALID_DATA, "");
     sending.ping();
     assert_eq!(
@@ -42,10 +37,7 @@ fn the_corrupt_second_path_request_of_6_6rc1_is_an_error_and_not_the_end() {
     );
 }
 
-for_every_sdk!(
-    a_python_session_without_a_stream_keeps_silent_towards,
-    super::no_python_stream
-);
+for_every_sdk!(a_python_session_without_a_stream_keeps_silent_towards, super::no_python_stream);
 
 fn no_python_stream(sender: Sdk) {
     let Some(stage) = Stage::open_impatient(&[sender, Sdk::Py66, Sdk::Py612]) else {
@@ -54,17 +46,13 @@ fn no_python_stream(sender: Sdk) {
     for target in [Sdk::Py66, Sdk::Py612] {
         let silent = stage.join(target, "client");
         let mut sending = stage.join(sender, "control");
-        let failure = sending
-            .request_session(&silent.id(), "no/stream", &string("x"))
-            .expect_err("an error");
+        let failure =
+            sending.request_session(&silent.id(), "no/stream", &string("x")).expect_err("an error");
         assert_failure(sender, &failure, REQUEST_TIME_OUT, MAY_HAVE_RUN);
     }
 }
 
-for_every_sdk!(
-    a_javascript_session_without_a_stream_says_so_to,
-    super::no_js_stream
-);
+for_every_sdk!(a_javascript_session_without_a_stream_says_so_to, super::no_js_stream);
 
 fn no_js_stream(sender: Sdk) {
     let Some(stage) = Stage::open(&[sender, Sdk::Js]) else {
@@ -73,15 +61,11 @@ fn no_js_stream(sender: Sdk) {
     let mut target = stage.join(Sdk::Js, "client");
     target.stream(Handler::of("string", "inbox", echo()));
     let mut sending = stage.join(sender, "control");
-    let failure = sending
-        .request_session(&target.id(), "no/stream", &string("x"))
-        .expect_err("an error");
+    let failure =
+        sending.request_session(&target.id(), "no/stream", &string("x")).expect_err("an error");
     assert_failure(sender, &failure, UNHANDLED_MESSAGE, "no/stream");
     // It answers twice; the second answer must not be taken for that of the next request.
-    assert_eq!(
-        sending.request_session(&target.id(), "inbox", &string("x")),
-        Ok(string("x"))
-    );
+    assert_eq!(sending.request_session(&target.id(), "inbox", &string("x")), Ok(string("x")));
 }
 
 #[test]
@@ -93,14 +77,9 @@ fn a_handler_of_6_12_2_rejects_what_is_below_its_path() {
     let mut handling = stage.join(Sdk::Py612, "control");
     handling.register(Handler::of("string", "branch", echo()));
     let mut sending = stage.join(Sdk::Js, "client");
-    let failure = sending
-        .request_path("branch/leaf", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_path("branch/leaf", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, REJECTED_REQUEST, "Callback threw error");
-    assert_eq!(
-        sending.request_path("branch", &string("x")),
-        Ok(string("x"))
-    );
+    assert_eq!(sending.request_path("branch", &string("x")), Ok(string("x")));
 }
 
 #[test]
@@ -111,9 +90,7 @@ fn a_handler_of_6_6rc1_keeps_silent_on_what_is_below_its_path() {
     let mut handling = stage.join(Sdk::Py66, "control");
     handling.register(Handler::of("string", "branch", echo()));
     let mut sending = stage.join(Sdk::Js, "client");
-    let failure = sending
-        .request_path("branch/leaf", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_path("branch/leaf", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, REQUEST_TIME_OUT, MAY_HAVE_RUN);
 }
 
@@ -133,10 +110,7 @@ fn a_handler_of_6_6rc1_keeps_silent_on_values_written_the_modern_way() {
         let failure = sending.request_path("orders", value).expect_err("an error");
         assert_failure(sender, &failure, REQUEST_TIME_OUT, MAY_HAVE_RUN);
         handling.ping();
-        assert!(
-            handling.events_so_far("request").is_empty(),
-            "{sender} was understood"
-        );
+        assert!(handling.events_so_far("request").is_empty(), "{sender} was understood");
     }
 }
 
@@ -154,9 +128,8 @@ fn garbled_answer(sender: Sdk) {
         let nothing = json!({"type": "string", "value": null});
         handling.stream(Handler::of("string", "inbox", reply(&nothing)));
         let mut sending = stage.join(sender, "control");
-        let failure = sending
-            .request_session(&handling.id(), "inbox", &string("x"))
-            .expect_err("an error");
+        let failure =
+            sending.request_session(&handling.id(), "inbox", &string("x")).expect_err("an error");
         assert_failure(sender, &failure, INVALID_DATA, "");
         sending.ping();
     }
@@ -172,17 +145,8 @@ fn a_filter_response_without_a_handler_does_no_harm() {
     handling.stream(Handler::of("string", "inbox", echo()));
     let mut sending = stage.join(Sdk::Py612, "control");
     let clients = "$Principal is 'client'";
-    assert_eq!(
-        sending.request_filter_unhandled(clients, "inbox", &string("x")),
-        Ok(1)
-    );
+    assert_eq!(sending.request_filter_unhandled(clients, "inbox", &string("x")), Ok(1));
     handling.event("request");
-    assert_eq!(
-        sending.request_session(&handling.id(), "inbox", &string("y")),
-        Ok(string("y"))
-    );
-    assert!(
-        sending.events_so_far("filter_response").is_empty(),
-        "nobody asked for the response"
-    );
+    assert_eq!(sending.request_session(&handling.id(), "inbox", &string("y")), Ok(string("y")));
+    assert!(sending.events_so_far("filter_response").is_empty(), "nobody asked for the response");
 }

@@ -21,18 +21,11 @@ const READY: &str = "ready";
 
 /// Whether all of `sdks` can run here. Says on stderr what is missing; fails under `CI=true`.
 pub(crate) fn has(sdks: &[Sdk]) -> bool {
-    let Some(missing) = sdks
-        .iter()
-        .flat_map(|sdk| tools(*sdk))
-        .find(|tool| !runs(tool))
-    else {
+    let Some(missing) = sdks.iter().flat_map(|sdk| tools(*sdk)).find(|tool| !runs(tool)) else {
         return true;
     };
     let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-    assert!(
-        !in_ci,
-        "{missing} not found, and CI=true allows no skipping"
-    );
+    assert!(!in_ci, "{missing} not found, and CI=true allows no skipping");
     say(&format!("skipped: {missing} not found"));
     false
 }
@@ -47,8 +40,7 @@ pub(crate) fn agent_command(sdk: Sdk) -> Command {
         python
     } else {
         let mut node = Command::new("node");
-        node.arg(agents.join("agent.js"))
-            .env("NODE_PATH", home.join("node_modules"));
+        node.arg(agents.join("agent.js")).env("NODE_PATH", home.join("node_modules"));
         node
     };
     command.env_remove("PYTHONPATH");
@@ -56,19 +48,12 @@ pub(crate) fn agent_command(sdk: Sdk) -> Command {
 }
 
 const fn tools(sdk: Sdk) -> &'static [&'static str] {
-    if sdk.is_python() {
-        &["python3"]
-    } else {
-        &["node", "npm"]
-    }
+    if sdk.is_python() { &["python3"] } else { &["node", "npm"] }
 }
 
 fn runs(tool: &str) -> bool {
-    let status = Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status =
+        Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
@@ -103,9 +88,7 @@ fn install(sdk: Sdk) -> Result<PathBuf, String> {
 
 /// `target/interop`, wherever cargo keeps `target`.
 fn root() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("target/tmp has a parent");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp has a parent");
     target.join("interop")
 }
 
@@ -113,14 +96,7 @@ fn steps(sdk: Sdk, home: &Path) -> Vec<Vec<String>> {
     let folder = home.display().to_string();
     let python = home.join("bin/python").display().to_string();
     let venv = words(&["python3", "-m", "venv", &folder]);
-    let pip = [
-        &python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
+    let pip = [&python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     let install = |rest: &[&str]| words(&[pip.as_slice(), rest].concat());
     match sdk {
         // Its pins are too old for a current Python: take versions that work, then the SDK alone.

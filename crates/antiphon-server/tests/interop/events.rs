@@ -18,24 +18,15 @@ fn events_until_here(listening: &mut Session) -> Vec<Value> {
     listening.events_so_far("session_event")
 }
 
-for_every_sdk!(
-    a_listener_follows_the_life_of_a_session,
-    super::follows_a_life
-);
+for_every_sdk!(a_listener_follows_the_life_of_a_session, super::follows_a_life);
 
 fn follows_a_life(sdk: Sdk) {
     let Some(stage) = Stage::open(&[Sdk::Js, sdk]) else {
         return;
     };
     let mut admin = stage.join(Sdk::Js, "admin");
-    admin.must(
-        "listen",
-        json!({"filter": CLIENTS, "keys": ["$Principal", "*U"]}),
-    );
-    assert!(
-        events_until_here(&mut admin).is_empty(),
-        "nobody is there yet"
-    );
+    admin.must("listen", json!({"filter": CLIENTS, "keys": ["$Principal", "*U"]}));
+    assert!(events_until_here(&mut admin).is_empty(), "nobody is there yet");
 
     let mut watched = stage.join(sdk, "client");
     let opened = admin.event("session_event");
@@ -57,10 +48,7 @@ fn follows_a_life(sdk: Sdk) {
     assert_eq!(closed["session_id"], watched.id());
     assert_eq!(closed["state"], "CLOSED");
     assert_eq!(closed["close_reason"], CLOSED_BY_CLIENT);
-    assert!(
-        events_until_here(&mut admin).is_empty(),
-        "an event too many"
-    );
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
 }
 
 #[test]
@@ -72,25 +60,14 @@ fn a_new_listener_hears_first_of_every_open_session() {
     let mut admin = stage.join(Sdk::Js, "admin");
     admin.must("listen", json!({"keys": ["$Principal"]}));
     let mut expected: Vec<String> = others.iter().map(Session::id).chain([admin.id()]).collect();
-    let events: Vec<Value> = expected
-        .iter()
-        .map(|_| admin.event("session_event"))
-        .collect();
-    assert!(
-        events.iter().all(|event| event["open"] == true),
-        "{events:?}"
-    );
-    let mut heard: Vec<&str> = events
-        .iter()
-        .filter_map(|event| event["session_id"].as_str())
-        .collect();
+    let events: Vec<Value> = expected.iter().map(|_| admin.event("session_event")).collect();
+    assert!(events.iter().all(|event| event["open"] == true), "{events:?}");
+    let mut heard: Vec<&str> =
+        events.iter().filter_map(|event| event["session_id"].as_str()).collect();
     heard.sort_unstable();
     expected.sort_unstable();
     assert_eq!(heard, expected);
-    assert!(
-        events_until_here(&mut admin).is_empty(),
-        "an event too many"
-    );
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
 }
 
 #[test]
@@ -104,10 +81,7 @@ fn a_filter_keeps_other_sessions_from_a_listener() {
     unheard.close();
     let heard = stage.join(Sdk::Js, "operator");
     assert_eq!(admin.event("session_event")["session_id"], heard.id());
-    assert!(
-        events_until_here(&mut admin).is_empty(),
-        "an event too many"
-    );
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
 }
 
 #[test]
@@ -136,14 +110,9 @@ fn without_keys_a_listener_hears_of_no_properties() {
     admin.must("listen", json!({"filter": CLIENTS}));
     let target = stage.join(Sdk::Js, "client");
     assert_eq!(admin.event("session_event")["properties"], json!({}));
-    admin.must(
-        "set_properties",
-        json!({"session_id": target.id(), "properties": {"Team": "blue"}}),
-    );
-    assert!(
-        events_until_here(&mut admin).is_empty(),
-        "an event too many"
-    );
+    admin
+        .must("set_properties", json!({"session_id": target.id(), "properties": {"Team": "blue"}}));
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
 }
 
 #[test]
@@ -165,8 +134,7 @@ fn a_listener_with_a_bad_filter_is_refused() {
         return;
     };
     let mut admin = stage.join(Sdk::Js, "admin");
-    let failure = admin
-        .call("listen", json!({"filter": "$Principal iss 'x'"}))
-        .expect_err("an error");
+    let failure =
+        admin.call("listen", json!({"filter": "$Principal iss 'x'"})).expect_err("an error");
     assert_eq!(failure.message(), "Session filter is invalid");
 }

@@ -60,10 +60,7 @@ fn registered_throws(sender: Sdk, handler: Sdk) {
     check_registered(sender, handler, throw(TEXT), heard);
 }
 
-for_every_pair!(
-    a_registered_handler_that_keeps_silent,
-    super::registered_keeps_silent
-);
+for_every_pair!(a_registered_handler_that_keeps_silent, super::registered_keeps_silent);
 
 fn registered_keeps_silent(sender: Sdk, handler: Sdk) {
     check_registered(sender, handler, silent(), GIVEN_UP);
@@ -89,10 +86,7 @@ fn addressed_throws(sender: Sdk, handler: Sdk) {
     check_addressed(sender, handler, throw(TEXT), heard);
 }
 
-for_every_pair!(
-    an_addressed_session_that_keeps_silent,
-    super::addressed_keeps_silent
-);
+for_every_pair!(an_addressed_session_that_keeps_silent, super::addressed_keeps_silent);
 
 fn addressed_keeps_silent(sender: Sdk, handler: Sdk) {
     check_addressed(sender, handler, silent(), GIVEN_UP);
@@ -132,14 +126,10 @@ fn a_javascript_handler_that_throws_is_deregistered_by_its_sdk() {
     let mut handling = stage.join(Sdk::Js, "control");
     handling.register(Handler::of("string", "orders", throw(TEXT)));
     let mut sending = stage.join(Sdk::Js, "client");
-    sending
-        .request_path("orders", &string("one"))
-        .expect_err("an error");
+    sending.request_path("orders", &string("one")).expect_err("an error");
     handling.event("handler_error");
     handling.ping();
-    let failure = sending
-        .request_path("orders", &string("two"))
-        .expect_err("an error");
+    let failure = sending.request_path("orders", &string("two")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, UNHANDLED_MESSAGE, "orders");
 }
 
@@ -151,10 +141,7 @@ fn check_leaving(handling: &mut Session, sending: &mut Session, pending: Pending
     let failure = sending.wait(pending).expect_err("an error");
     assert_failure(sending.sdk(), &failure, NO_SUCH_SESSION, MAY_HAVE_RUN);
     let elapsed = left.elapsed();
-    assert!(
-        elapsed < AT_ONCE,
-        "told only {elapsed:?} after the handler left"
-    );
+    assert!(elapsed < AT_ONCE, "told only {elapsed:?} after the handler left");
 }
 
 fn check_registered(sender: Sdk, handler: Sdk, behaviour: Value, heard: Heard) {
@@ -166,16 +153,11 @@ fn check_registered(sender: Sdk, handler: Sdk, behaviour: Value, heard: Heard) {
     handling.register(Handler::of("string", "echo", echo()));
     let mut sending = stage.join(sender, "client");
     let asked = Instant::now();
-    let failure = sending
-        .request_path("orders", &string("one"))
-        .expect_err("an error");
+    let failure = sending.request_path("orders", &string("one")).expect_err("an error");
     check(sender, &failure, heard, asked.elapsed());
     assert_eq!(handling.event("request")["value"], string("one"));
     if heard != GIVEN_UP {
-        assert_eq!(
-            sending.request_path("echo", &string("two")),
-            Ok(string("two"))
-        );
+        assert_eq!(sending.request_path("echo", &string("two")), Ok(string("two")));
     }
     sending.ping();
 }
@@ -190,38 +172,26 @@ fn check_addressed(sender: Sdk, handler: Sdk, behaviour: Value, heard: Heard) {
     let mut sending = stage.join(sender, "control");
     let target = handling.id();
     let asked = Instant::now();
-    let failure = sending
-        .request_session(&target, "orders", &string("one"))
-        .expect_err("an error");
+    let failure = sending.request_session(&target, "orders", &string("one")).expect_err("an error");
     check(sender, &failure, heard, asked.elapsed());
     assert_eq!(handling.event("request")["value"], string("one"));
     if heard != GIVEN_UP {
         // JavaScript follows its first answer with further errors, which must not count.
-        assert_eq!(
-            sending.request_session(&target, "echo", &string("two")),
-            Ok(string("two"))
-        );
+        assert_eq!(sending.request_session(&target, "echo", &string("two")), Ok(string("two")));
     }
     sending.ping();
 }
 
 /// Only a server that need not wait for a slow handler may be impatient.
 fn open(heard: Heard, sdks: &[Sdk]) -> Option<Stage> {
-    if heard == GIVEN_UP {
-        Stage::open_impatient(sdks)
-    } else {
-        Stage::open(sdks)
-    }
+    if heard == GIVEN_UP { Stage::open_impatient(sdks) } else { Stage::open(sdks) }
 }
 
 fn check(sender: Sdk, failure: &Failure, heard: Heard, elapsed: Duration) {
     let (code, text) = heard;
     assert_failure(sender, failure, code, text);
     if heard == GIVEN_UP {
-        assert!(
-            elapsed >= SHORT,
-            "given up after {elapsed:?}, before the deadline of {SHORT:?}"
-        );
+        assert!(elapsed >= SHORT, "given up after {elapsed:?}, before the deadline of {SHORT:?}");
         assert!(elapsed < SHORT + AT_ONCE, "given up only after {elapsed:?}");
     }
 }

@@ -28,21 +28,14 @@ fn unlock(session: &mut Session) -> Value {
 }
 
 fn sequence(answer: &Value) -> u64 {
-    answer["sequence"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .expect("a sequence number")
+    answer["sequence"].as_str().and_then(|text| text.parse().ok()).expect("a sequence number")
 }
 
 /// Asserts, after a round trip, that the lock has not been granted.
 #[track_caller]
 fn assert_waiting(session: &mut Session, pending: Pending) {
     session.ping();
-    assert!(
-        !session.has_answered(pending),
-        "{} has the lock already",
-        session.id()
-    );
+    assert!(!session.has_answered(pending), "{} has the lock already", session.id());
 }
 
 #[test]
@@ -144,10 +137,7 @@ fn a_cancelled_wait_gives_up_its_turn() {
     let given_up = ask(&mut wavering);
     let for_next = ask(&mut next);
     wavering.must("cancel", json!({"target": given_up.id()}));
-    assert_eq!(
-        wavering.wait(given_up).expect_err("an error").class(),
-        "CancelledError"
-    );
+    assert_eq!(wavering.wait(given_up).expect_err("an error").class(), "CancelledError");
     wavering.ping();
     assert_eq!(unlock(&mut owner), true);
     next.wait(for_next).expect("the lock");
@@ -191,9 +181,7 @@ fn locks_need_permission() {
     };
     for sdk in [Sdk::Js, Sdk::Py612] {
         let mut client = stage.join(sdk, "client");
-        let failure = client
-            .call("lock", json!({"name": NAME}))
-            .expect_err("an error");
+        let failure = client.call("lock", json!({"name": NAME})).expect_err("an error");
         assert_failure(sdk, &failure, ACCESS_DENIED, NAME);
     }
     let mut control = stage.join(Sdk::Js, "control");

@@ -15,10 +15,7 @@ fn own_path(sdk: Sdk) {
     };
     let mut session = stage.join(sdk, "control");
     session.register(Handler::of("string", "mirror", echo()));
-    assert_eq!(
-        session.request_path("mirror", &string("me")),
-        Ok(string("me"))
-    );
+    assert_eq!(session.request_path("mirror", &string("me")), Ok(string("me")));
     assert_eq!(session.event("request")["sender"], session.id());
 }
 
@@ -31,16 +28,10 @@ fn own_id(sdk: Sdk) {
     let mut session = stage.join(sdk, "control");
     session.stream(Handler::of("string", "mirror", echo()));
     let id = session.id();
-    assert_eq!(
-        session.request_session(&id, "mirror", &string("me")),
-        Ok(string("me"))
-    );
+    assert_eq!(session.request_session(&id, "mirror", &string("me")), Ok(string("me")));
 }
 
-for_every_sdk!(
-    a_session_is_among_those_that_its_filter_matches,
-    super::own_filter
-);
+for_every_sdk!(a_session_is_among_those_that_its_filter_matches, super::own_filter);
 
 fn own_filter(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk]) else {
@@ -48,10 +39,7 @@ fn own_filter(sdk: Sdk) {
     };
     let mut session = stage.join(sdk, "control");
     session.stream(Handler::of("string", "mirror", echo()));
-    assert_eq!(
-        session.request_filter("$Principal is 'control'", "mirror", &string("me")),
-        Ok(1)
-    );
+    assert_eq!(session.request_filter("$Principal is 'control'", "mirror", &string("me")), Ok(1));
     let response = session.event("filter_response");
     assert_eq!(response["value"], string("me"));
     assert_eq!(response["session_id"], session.id());

@@ -24,10 +24,7 @@ const CLIENTS: &str = "$Principal is 'client'";
 /// Above 2^53, where a double would lose the last digit.
 const PRECISE: i64 = 9_007_199_254_740_993;
 
-for_every_pair!(
-    a_path_request_carries_every_type_both_ways,
-    super::path_carries_every_type
-);
+for_every_pair!(a_path_request_carries_every_type_both_ways, super::path_carries_every_type);
 
 fn path_carries_every_type(sender: Sdk, handler: Sdk) {
     let Some(stage) = Stage::open(&[sender, handler]) else {
@@ -52,10 +49,7 @@ fn path_carries_every_type(sender: Sdk, handler: Sdk) {
     }
 }
 
-for_every_pair!(
-    a_session_request_carries_every_type_both_ways,
-    super::session_carries_every_type
-);
+for_every_pair!(a_session_request_carries_every_type_both_ways, super::session_carries_every_type);
 
 fn session_carries_every_type(sender: Sdk, handler: Sdk) {
     let Some(stage) = Stage::open(&[sender, handler]) else {
@@ -67,9 +61,7 @@ fn session_carries_every_type(sender: Sdk, handler: Sdk) {
         let type_name = type_of(&sample);
         let path = format!("types/{type_name}");
         handling.stream(Handler::of(type_name, &path, echo()));
-        let answer = sending
-            .request_session(&handling.id(), &path, &sample)
-            .expect("an echo");
+        let answer = sending.request_session(&handling.id(), &path, &sample).expect("an echo");
         assert_eq!(answer, sample);
         let seen = handling.event("request");
         assert_eq!(seen["value"], sample);
@@ -77,10 +69,7 @@ fn session_carries_every_type(sender: Sdk, handler: Sdk) {
     }
 }
 
-for_every_pair!(
-    a_response_may_have_another_type_than_its_request,
-    super::response_type_differs
-);
+for_every_pair!(a_response_may_have_another_type_than_its_request, super::response_type_differs);
 
 fn response_type_differs(sender: Sdk, handler: Sdk) {
     let Some(stage) = Stage::open(&[sender, handler]) else {
@@ -116,10 +105,7 @@ fn filter_brings_every_outcome(sender: Sdk, handler: Sdk) {
     rejecting.stream(Handler::of("string", "jobs", reject("not today")));
     let mut sending = stage.join(sender, "control");
 
-    assert_eq!(
-        sending.request_filter(CLIENTS, "jobs", &string("dig")),
-        Ok(2)
-    );
+    assert_eq!(sending.request_filter(CLIENTS, "jobs", &string("dig")), Ok(2));
     match sender {
         Sdk::Js => expect_value_and_error(&mut sending, &echoing.id(), Some(&rejecting.id())),
         // Its error callback is not told which session failed.
@@ -134,17 +120,11 @@ fn filter_brings_every_outcome(sender: Sdk, handler: Sdk) {
         }
     }
     sending.ping();
-    assert_eq!(
-        sending.events_so_far("filter_response"),
-        Vec::<Value>::new()
-    );
+    assert_eq!(sending.events_so_far("filter_response"), Vec::<Value>::new());
 }
 
 fn expect_value_and_error(sending: &mut Session, echoing: &str, rejecting: Option<&str>) {
-    let events = [
-        sending.event("filter_response"),
-        sending.event("filter_response"),
-    ];
+    let events = [sending.event("filter_response"), sending.event("filter_response")];
     let (errors, values): (Vec<_>, Vec<_>) =
         events.iter().partition(|event| event["error"].is_object());
     assert_eq!((errors.len(), values.len()), (1, 1), "{events:?}");

@@ -21,9 +21,7 @@ impl Agent {
     pub(crate) fn take(sdk: Sdk) -> Self {
         let idle = {
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.iter()
-                .position(|process| process.sdk() == sdk)
-                .map(|at| idle.swap_remove(at))
+            idle.iter().position(|process| process.sdk() == sdk).map(|at| idle.swap_remove(at))
         };
         Self(Some(idle.unwrap_or_else(|| Process::start(sdk))))
     }
@@ -33,17 +31,13 @@ impl Deref for Agent {
     type Target = Process;
 
     fn deref(&self) -> &Process {
-        self.0
-            .as_ref()
-            .expect("an agent has its process until it is dropped")
+        self.0.as_ref().expect("an agent has its process until it is dropped")
     }
 }
 
 impl DerefMut for Agent {
     fn deref_mut(&mut self) -> &mut Process {
-        self.0
-            .as_mut()
-            .expect("an agent has its process until it is dropped")
+        self.0.as_mut().expect("an agent has its process until it is dropped")
     }
 }
 
@@ -59,9 +53,7 @@ impl Drop for Agent {
         if thread::panicking() {
             eprintln!("{}", process.story());
         } else if process.reset() {
-            IDLE.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(process);
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         }
     }
 }

@@ -18,9 +18,7 @@ fn no_handler(sdk: Sdk) {
         return;
     };
     let mut sending = stage.join(sdk, "client");
-    let failure = sending
-        .request_path("nobody/here", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_path("nobody/here", &string("x")).expect_err("an error");
     assert_failure(sdk, &failure, UNHANDLED_MESSAGE, "nobody/here");
     sending.ping();
 }
@@ -35,9 +33,7 @@ fn closed_session(sdk: Sdk) {
     let gone_id = gone.id();
     gone.close();
     let mut sending = stage.join(sdk, "control");
-    let failure = sending
-        .request_session(&gone_id, "inbox", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_session(&gone_id, "inbox", &string("x")).expect_err("an error");
     assert_failure(sdk, &failure, NO_SUCH_SESSION, &gone_id);
 }
 
@@ -49,16 +45,11 @@ fn unknown_session(sdk: Sdk) {
     };
     let mut sending = stage.join(sdk, "control");
     let nobody = "0000000000000001-0000000000000002";
-    let failure = sending
-        .request_session(nobody, "inbox", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_session(nobody, "inbox", &string("x")).expect_err("an error");
     assert_failure(sdk, &failure, NO_SUCH_SESSION, nobody);
 }
 
-for_every_sdk!(
-    a_client_may_not_send_to_sessions_or_filters_or_register,
-    super::client_is_limited
-);
+for_every_sdk!(a_client_may_not_send_to_sessions_or_filters_or_register, super::client_is_limited);
 
 fn client_is_limited(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk, Sdk::Js]) else {
@@ -68,24 +59,17 @@ fn client_is_limited(sdk: Sdk) {
     target.stream(Handler::of("string", "inbox", echo()));
     let mut client = stage.join(sdk, "client");
 
-    let to_session = client
-        .request_session(&target.id(), "inbox", &string("x"))
-        .expect_err("an error");
+    let to_session =
+        client.request_session(&target.id(), "inbox", &string("x")).expect_err("an error");
     assert_failure(sdk, &to_session, ACCESS_DENIED, "inbox");
-    let to_filter = client
-        .request_filter("all", "inbox", &string("x"))
-        .expect_err("an error");
+    let to_filter = client.request_filter("all", "inbox", &string("x")).expect_err("an error");
     assert_failure(sdk, &to_filter, ACCESS_DENIED, "inbox");
-    let registration = client
-        .try_register(Handler::of("string", "my/path", echo()))
-        .expect_err("an error");
+    let registration =
+        client.try_register(Handler::of("string", "my/path", echo())).expect_err("an error");
     assert_failure(sdk, &registration, ACCESS_DENIED, "my/path");
 
     target.ping();
-    assert!(
-        target.events_so_far("request").is_empty(),
-        "a refused request was delivered"
-    );
+    assert!(target.events_so_far("request").is_empty(), "a refused request was delivered");
 }
 
 for_every_sdk!(a_filter_that_does_not_parse_is_reported, super::bad_filter);
@@ -95,9 +79,8 @@ fn bad_filter(sdk: Sdk) {
         return;
     };
     let mut sending = stage.join(sdk, "control");
-    let failure = sending
-        .request_filter("$Principal iss 'x'", "inbox", &string("x"))
-        .expect_err("an error");
+    let failure =
+        sending.request_filter("$Principal iss 'x'", "inbox", &string("x")).expect_err("an error");
     match sdk {
         Sdk::Js => {
             let report = &failure.reports()[0];
@@ -117,23 +100,14 @@ fn bad_filter(sdk: Sdk) {
     sending.ping();
 }
 
-for_every_sdk!(
-    a_filter_that_nobody_matches_counts_zero,
-    super::nobody_matches
-);
+for_every_sdk!(a_filter_that_nobody_matches_counts_zero, super::nobody_matches);
 
 fn nobody_matches(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk]) else {
         return;
     };
     let mut sending = stage.join(sdk, "control");
-    assert_eq!(
-        sending.request_filter("$Principal is 'nobody'", "inbox", &string("x")),
-        Ok(0)
-    );
+    assert_eq!(sending.request_filter("$Principal is 'nobody'", "inbox", &string("x")), Ok(0));
     sending.ping();
-    assert!(
-        sending.events_so_far("filter_response").is_empty(),
-        "a response from nobody"
-    );
+    assert!(sending.events_so_far("filter_response").is_empty(), "a response from nobody");
 }

@@ -13,10 +13,7 @@ use crate::values::echo;
 use crate::values::reply;
 use crate::values::string;
 
-for_every_sdk!(
-    a_session_cannot_register_a_path_twice,
-    super::second_registration_conflicts
-);
+for_every_sdk!(a_session_cannot_register_a_path_twice, super::second_registration_conflicts);
 
 fn second_registration_conflicts(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk]) else {
@@ -24,16 +21,12 @@ fn second_registration_conflicts(sdk: Sdk) {
     };
     let mut session = stage.join(sdk, "control");
     session.register(Handler::of("string", "taken/path", echo()));
-    let failure = session
-        .try_register(Handler::of("string", "taken/path", echo()))
-        .expect_err("an error");
+    let failure =
+        session.try_register(Handler::of("string", "taken/path", echo())).expect_err("an error");
     assert_failure(sdk, &failure, HANDLER_CONFLICT, "taken/path");
 }
 
-for_every_sdk!(
-    two_sessions_can_register_the_same_path,
-    super::path_is_shared
-);
+for_every_sdk!(two_sessions_can_register_the_same_path, super::path_is_shared);
 
 fn path_is_shared(sdk: Sdk) {
     let Some(stage) = Stage::open(&[sdk, Sdk::Js]) else {
@@ -45,16 +38,10 @@ fn path_is_shared(sdk: Sdk) {
     one.register(Handler::of("string", "shared", reply(&string("one"))));
     other.register(Handler::of("string", "shared", reply(&string("other"))));
     other.close();
-    assert_eq!(
-        sending.request_path("shared", &string("x")),
-        Ok(string("one"))
-    );
+    assert_eq!(sending.request_path("shared", &string("x")), Ok(string("one")));
 }
 
-for_every_sdk!(
-    a_handler_serves_the_branch_below_its_path,
-    super::serves_a_branch
-);
+for_every_sdk!(a_handler_serves_the_branch_below_its_path, super::serves_a_branch);
 
 fn serves_a_branch(sender: Sdk) {
     let Some(stage) = Stage::open(&[sender, Sdk::Js]) else {
@@ -77,17 +64,10 @@ fn the_most_specific_path_wins() {
     let mut sending = stage.join(Sdk::Js, "client");
     inner.register(Handler::of("string", "a/b/c", reply(&string("inner"))));
     outer.register(Handler::of("string", "a/b", reply(&string("outer"))));
-    for (path, served_by) in [
-        ("a/b", "outer"),
-        ("a/b/x", "outer"),
-        ("a/b/c", "inner"),
-        ("a/b/c/d", "inner"),
-    ] {
-        assert_eq!(
-            sending.request_path(path, &string("x")),
-            Ok(string(served_by)),
-            "{path}"
-        );
+    for (path, served_by) in
+        [("a/b", "outer"), ("a/b/x", "outer"), ("a/b/c", "inner"), ("a/b/c/d", "inner")]
+    {
+        assert_eq!(sending.request_path(path, &string("x")), Ok(string(served_by)), "{path}");
     }
 }
 
@@ -100,9 +80,7 @@ fn a_branch_ends_at_whole_segments() {
     let mut sending = stage.join(Sdk::Js, "client");
     handling.register(Handler::of("string", "a/b", echo()));
     for path in ["a/bc", "a", "b"] {
-        let failure = sending
-            .request_path(path, &string("x"))
-            .expect_err("an error");
+        let failure = sending.request_path(path, &string("x")).expect_err("an error");
         assert_failure(Sdk::Js, &failure, UNHANDLED_MESSAGE, path);
     }
 }
@@ -117,22 +95,14 @@ fn a_deregistered_handler_gets_no_more_requests() {
     handling.register(Handler::of("string", "shop", echo()));
     assert_eq!(sending.request_path("shop", &string("x")), Ok(string("x")));
     handling.must("deregister", json!({"path": "shop"}));
-    let failure = sending
-        .request_path("shop", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_path("shop", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, UNHANDLED_MESSAGE, "shop");
 
     handling.register(Handler::of("string", "shop", reply(&string("open again"))));
-    assert_eq!(
-        sending.request_path("shop", &string("x")),
-        Ok(string("open again"))
-    );
+    assert_eq!(sending.request_path("shop", &string("x")), Ok(string("open again")));
 }
 
-for_every_sdk!(
-    a_registration_ends_with_its_session,
-    super::registration_ends_with_session
-);
+for_every_sdk!(a_registration_ends_with_its_session, super::registration_ends_with_session);
 
 fn registration_ends_with_session(handler: Sdk) {
     let Some(stage) = Stage::open(&[handler, Sdk::Js]) else {
@@ -144,15 +114,10 @@ fn registration_ends_with_session(handler: Sdk) {
     handling.register(Handler::of("string", "shop", echo()));
     assert_eq!(sending.request_path("shop", &string("x")), Ok(string("x")));
     let gone = handling.id();
-    watching.must(
-        "listen",
-        json!({"filter": format!("$SessionId is '{gone}'")}),
-    );
+    watching.must("listen", json!({"filter": format!("$SessionId is '{gone}'")}));
     assert_eq!(watching.event("session_event")["state"], "ACTIVE");
     handling.close();
     assert_eq!(watching.event("session_event")["state"], "CLOSED");
-    let failure = sending
-        .request_path("shop", &string("x"))
-        .expect_err("an error");
+    let failure = sending.request_path("shop", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, UNHANDLED_MESSAGE, "shop");
 }

@@ -11,14 +11,8 @@ use crate::stage::Stage;
 use crate::values::echo;
 use crate::values::string;
 
-for_every_sdk!(
-    a_javascript_handler_sees_the_properties_of,
-    super::seen_by_js
-);
-for_every_sdk!(
-    a_python_handler_sees_the_properties_of,
-    super::seen_by_py612
-);
+for_every_sdk!(a_javascript_handler_sees_the_properties_of, super::seen_by_js);
+for_every_sdk!(a_python_handler_sees_the_properties_of, super::seen_by_py612);
 
 fn seen_by_js(sender: Sdk) {
     seen_by(Sdk::Js, sender);
@@ -36,29 +30,17 @@ fn seen_by(handler: Sdk, sender: Sdk) {
     handling.register_with_keys(Handler::of("string", "one", echo()), &["$Principal"]);
     handling.register_with_keys(Handler::of("string", "fixed", echo()), &["*F"]);
     handling.register_with_keys(Handler::of("string", "user", echo()), &["*U"]);
-    handling.register_with_keys(
-        Handler::of("string", "both", echo()),
-        &["*U", "$Principal", "*F"],
-    );
+    handling.register_with_keys(Handler::of("string", "both", echo()), &["*U", "$Principal", "*F"]);
     let mut admin = stage.join(Sdk::Js, "admin");
     let mut ask = |path: &str| {
         let mut sending = stage.join(sender, "client");
         let properties = json!({"Department": "Accounts", "Floor": "3"});
-        admin.must(
-            "set_properties",
-            json!({"session_id": sending.id(), "properties": properties}),
-        );
-        (
-            properties_of(&mut sending, &mut handling, path),
-            sending.id(),
-        )
+        admin.must("set_properties", json!({"session_id": sending.id(), "properties": properties}));
+        (properties_of(&mut sending, &mut handling, path), sending.id())
     };
 
     assert_eq!(ask("one").0, json!({"$Principal": "client"}));
-    assert_eq!(
-        ask("user").0,
-        json!({"Department": "Accounts", "Floor": "3"})
-    );
+    assert_eq!(ask("user").0, json!({"Department": "Accounts", "Floor": "3"}));
     let (fixed, id) = ask("fixed");
     check_fixed(&fixed, sender, &id);
     assert_eq!(fixed["Department"], Value::Null);
@@ -73,11 +55,7 @@ fn properties_of(sending: &mut Session, handling: &mut Session, path: &str) -> V
 }
 
 fn check_fixed(properties: &Value, sender: Sdk, session_id: &str) {
-    let client_type = if sender.is_python() {
-        "PYTHON"
-    } else {
-        "JAVASCRIPT_BROWSER"
-    };
+    let client_type = if sender.is_python() { "PYTHON" } else { "JAVASCRIPT_BROWSER" };
     assert_eq!(properties["$SessionId"], session_id);
     assert_eq!(properties["$Principal"], "client");
     assert_eq!(properties["$ClientType"], client_type);
@@ -94,10 +72,7 @@ fn a_handler_that_asked_for_nothing_gets_none() {
     let mut handling = stage.join(Sdk::Js, "control");
     handling.register(Handler::of("string", "plain", echo()));
     let mut sending = stage.join(Sdk::Js, "client");
-    assert_eq!(
-        properties_of(&mut sending, &mut handling, "plain"),
-        json!({})
-    );
+    assert_eq!(properties_of(&mut sending, &mut handling, "plain"), json!({}));
 }
 
 #[test]
@@ -107,10 +82,7 @@ fn a_handler_of_6_6rc1_that_asks_for_properties_is_still_served() {
         return;
     };
     let mut handling = stage.join(Sdk::Py66, "control");
-    handling.register_with_keys(
-        Handler::of("string", "old", echo()),
-        &["$Principal", "*F", "*U"],
-    );
+    handling.register_with_keys(Handler::of("string", "old", echo()), &["$Principal", "*F", "*U"]);
     let mut sending = stage.join(Sdk::Js, "client");
     assert_eq!(sending.request_path("old", &string("x")), Ok(string("x")));
 }

@@ -33,15 +33,8 @@ impl TestServer {
             let runtime = Runtime::new().expect("a tokio runtime");
             runtime.block_on(serve(request_timeout, announce, stopped));
         });
-        let address = announced
-            .recv_timeout(GUARD)
-            .expect("the server did not start");
-        Self {
-            address,
-            stop: Some(stop),
-            finished,
-            thread: Some(thread),
-        }
+        let address = announced.recv_timeout(GUARD).expect("the server did not start");
+        Self { address, stop: Some(stop), finished, thread: Some(thread) }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -59,9 +52,7 @@ async fn serve(
         config.request_timeout = timeout;
     }
     let server = Server::bind(config).expect("the server cannot bind");
-    announce
-        .send(server.local_addr())
-        .expect("the test waits for the address");
+    announce.send(server.local_addr()).expect("the test waits for the address");
     server
         .run(async {
             stopped.await.ok();

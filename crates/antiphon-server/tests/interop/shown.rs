@@ -21,18 +21,11 @@ pub(crate) const MAY_HAVE_RUN: &str = "may have been executed";
 /// Asserts that `failure` is how `sdk` shows the error `code` with `text` in its description.
 #[track_caller]
 pub(crate) fn assert_failure(sdk: Sdk, failure: &Failure, code: u64, text: &str) {
-    assert_eq!(
-        failure.class(),
-        class_of(sdk, code),
-        "{sdk} shows {failure:?}"
-    );
+    assert_eq!(failure.class(), class_of(sdk, code), "{sdk} shows {failure:?}");
     if sdk == Sdk::Js {
         assert_eq!(failure.code(), Some(code), "{sdk} shows {failure:?}");
     }
-    assert!(
-        failure.message().contains(text),
-        "{sdk} shows {failure:?}, which lacks {text:?}"
-    );
+    assert!(failure.message().contains(text), "{sdk} shows {failure:?}, which lacks {text:?}");
 }
 
 fn class_of(sdk: Sdk, code: u64) -> &'static str {

@@ -27,25 +27,18 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts a server, unless one of `sdks` cannot run here.
     pub(crate) fn open(sdks: &[Sdk]) -> Option<Self> {
-        environment::has(sdks).then(|| Self {
-            server: TestServer::start(None),
-        })
+        environment::has(sdks).then(|| Self { server: TestServer::start(None) })
     }
 
     /// As [`Self::open`], with requests given up after [`SHORT`].
     pub(crate) fn open_impatient(sdks: &[Sdk]) -> Option<Self> {
-        environment::has(sdks).then(|| Self {
-            server: TestServer::start(Some(SHORT)),
-        })
+        environment::has(sdks).then(|| Self { server: TestServer::start(Some(SHORT)) })
     }
 
     /// Connects a new session of a stock principal.
     pub(crate) fn join(&self, sdk: Sdk, principal: &str) -> Session {
-        let mut session = Session {
-            agent: Agent::take(sdk),
-            principal: principal.to_owned(),
-            id: String::new(),
-        };
+        let mut session =
+            Session { agent: Agent::take(sdk), principal: principal.to_owned(), id: String::new() };
         self.connect(&mut session);
         session
     }
@@ -68,10 +61,7 @@ impl Stage {
         let credentials = json!({"principal": session.principal, "password": PASSWORD});
         match self.connect_with(&mut session.agent, credentials) {
             Ok(answer) => {
-                session.id = answer["session_id"]
-                    .as_str()
-                    .expect("an id is text")
-                    .to_owned()
+                session.id = answer["session_id"].as_str().expect("an id is text").to_owned()
             }
             Err(failure) => panic!("{} cannot connect: {failure:?}", session.agent.sdk()),
         }
