@@ -109,14 +109,15 @@ class Api66:
         callback = self._callback(answer, path)
         self.messaging.add_request_handler(path, callback, *types, addressed=addressed)
 
-    def filter_handler(self, session_filter):
+    def filter_handler(self, session_filter, errors):
         async def on_response(response, context):
             filter_event(session_filter, {"value": encode_response(response)}, context)
 
         async def on_error(code, description):
             filter_event(session_filter, {"error": {"code": code, "message": description}}, {})
 
-        self.messaging.add_filter_response_handler(session_filter, on_response, on_error)
+        callbacks = (on_response, on_error) if errors else (on_response,)
+        self.messaging.add_filter_response_handler(session_filter, *callbacks)
 
     @staticmethod
     def _callback(answer, path):
@@ -148,14 +149,15 @@ class Api612:
         handler = self._request_handler(self._callback(answer, path), *types)
         self.messaging.add_stream_handler(path, handler, addressed=addressed)
 
-    def filter_handler(self, session_filter):
+    def filter_handler(self, session_filter, errors):
         async def on_response(response=None, **context):
             filter_event(session_filter, {"value": encode_response(response)}, context)
 
         async def on_error(*args, **context):
             filter_event(session_filter, {"error": {"message": repr(args or context)}}, context)
 
-        handler = self._event_handler(response=on_response, error=on_error)
+        callbacks = {"response": on_response, **({"error": on_error} if errors else {})}
+        handler = self._event_handler(**callbacks)
         self.messaging.add_filter_response_handler(session_filter, handler)
 
     @staticmethod
@@ -252,8 +254,8 @@ class Agent:
         types = (type_argument(request_type), type_argument(response_type))
         self.api.stream(path, self._answer(types[0], behaviour), types, addressed)
 
-    async def filter_handler(self, filter):
-        self.api.filter_handler(filter)
+    async def filter_handler(self, filter, errors=True):
+        self.api.filter_handler(filter, errors)
 
     async def request_path(self, path, type, value, response_type=None):
         request = datatypes.get(type)(decode(type, value))
