@@ -138,3 +138,36 @@ fn a_listener_with_a_bad_filter_is_refused() {
         admin.call("listen", json!({"filter": "$Principal iss 'x'"})).expect_err("an error");
     assert_eq!(failure.message(), "Session filter is invalid");
 }
+
+#[test]
+fn a_listener_hears_nothing_of_sessions_that_started_before() {
+    let Some(stage) = Stage::open(&[Sdk::Js]) else {
+        return;
+    };
+    let mut admin = stage.join(Sdk::Js, "admin");
+    let mut old = stage.join(Sdk::Js, "client");
+    let old_start = start_time(&mut old);
+    let mut young = stage.join(Sdk::Js, "client");
+    let between = old_start + 1;
+    while start_time(&mut young) <= between {
+        stage.rejoin(&mut young);
+    }
+    admin.must("listen", json!({"filter": CLIENTS, "after": between}));
+    let opened = admin.event("session_event");
+    assert_eq!((&opened["session_id"], &opened["open"]), (&json!(young.id()), &json!(true)));
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
+
+    old.close();
+    young.close();
+    let closed = admin.event("session_event");
+    assert_eq!(closed["session_id"], young.id());
+    assert_eq!(closed["state"], "CLOSED");
+    let later = stage.join(Sdk::Js, "client");
+    assert_eq!(admin.event("session_event")["session_id"], later.id());
+    assert!(events_until_here(&mut admin).is_empty(), "an event too many");
+}
+
+fn start_time(session: &mut Session) -> u64 {
+    let own = session.must("own_properties", json!({}));
+    own["$StartTime"].as_str().and_then(|text| text.parse().ok()).expect("a start time")
+}

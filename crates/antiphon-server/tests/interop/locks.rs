@@ -175,6 +175,64 @@ fn the_owner_of_a_lock_can_be_looked_up() {
 }
 
 #[test]
+fn a_lost_connection_leaves_a_lock_of_its_scope_to_the_next() {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
+        return;
+    };
+    for sdk in [Sdk::Js, Sdk::Py612] {
+        let mut owner = stage.join(sdk, "control");
+        let mut next = stage.join(Sdk::Js, "control");
+        let taken = sequence(&lock_until_connection_loss(&mut owner));
+        let for_next = ask(&mut next);
+        assert_waiting(&mut next, for_next);
+        owner.kill();
+        assert!(sequence(&next.wait(for_next).expect("the lock")) > taken, "{sdk}");
+    }
+}
+
+#[test]
+fn an_owner_may_ask_again_with_another_scope() {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
+        return;
+    };
+    for sdk in [Sdk::Js, Sdk::Py612] {
+        let mut owner = stage.join(sdk, "control");
+        let first = sequence(&lock_until_connection_loss(&mut owner));
+        assert_eq!(lock(&mut owner), first, "{sdk}");
+        assert_eq!(unlock(&mut owner), true, "{sdk}");
+        assert!(lock(&mut owner) > first, "{sdk}: a new grant has a new sequence");
+    }
+}
+
+#[test]
+fn all_locks_are_listed_with_their_owners() {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
+        return;
+    };
+    let mut admin = stage.join(Sdk::Js, "admin");
+    let mut owners = [stage.join(Sdk::Js, "control"), stage.join(Sdk::Py612, "control")];
+    for (owner, names) in owners.iter_mut().zip([["a", "shared/b"], ["c", "d"]]) {
+        for name in names {
+            let granted = owner.must("lock", json!({"name": name}));
+            assert_eq!(granted["name"], name);
+            let all = admin.must("get_locks", json!({}));
+            assert_eq!(all[name]["session_id"], owner.id());
+            assert_eq!(all[name]["sequence"], granted["sequence"]);
+            assert_eq!(all[name], admin.must("get_lock", json!({"name": name})));
+        }
+    }
+    let [javascript, _python] = &mut owners;
+    javascript.close();
+    let left = admin.must("get_locks", json!({}));
+    assert_eq!(left.as_object().expect("a map").keys().collect::<Vec<_>>(), ["c", "d"]);
+}
+
+/// 1 is UNLOCK_ON_CONNECTION_LOSS.
+fn lock_until_connection_loss(session: &mut Session) -> Value {
+    session.must("lock", json!({"name": NAME, "scope": 1}))
+}
+
+#[test]
 fn locks_need_permission() {
     let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
         return;

@@ -25,6 +25,11 @@ impl Agent {
         };
         Self(Some(idle.unwrap_or_else(|| Process::start(sdk))))
     }
+
+    /// Ends the process at once.
+    pub(crate) fn kill(mut self) {
+        self.0 = None;
+    }
 }
 
 impl Deref for Agent {

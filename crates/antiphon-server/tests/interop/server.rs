@@ -23,15 +23,17 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts a server on a free port; `request_timeout` replaces the default deadline.
-    pub(crate) fn start(request_timeout: Option<Duration>) -> Self {
+    /// Starts a server on a free port; `configure` changes what is not as in development.
+    pub(crate) fn start(configure: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::dev("127.0.0.1:0".parse().expect("a socket address"));
+        configure(&mut config);
         let (announce, announced) = mpsc::channel();
         let (finish, finished) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let _finish = finish;
             let runtime = Runtime::new().expect("a tokio runtime");
-            runtime.block_on(serve(request_timeout, announce, stopped));
+            runtime.block_on(serve(config, announce, stopped));
         });
         let address = announced.recv_timeout(GUARD).expect("the server did not start");
         Self { address, stop: Some(stop), finished, thread: Some(thread) }
@@ -40,41 +42,36 @@ impl TestServer {
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Asks the server to shut down and waits until it has. The second time does nothing.
+    pub(crate) fn stop(&mut self) {
+        let Some(stop) = self.stop.take() else {
+            return;
+        };
+        stop.send(()).ok();
+        let stopped =
+            self.finished.recv_timeout(GUARD) == Err(mpsc::RecvTimeoutError::Disconnected);
+        assert!(stopped, "the server did not stop within {GUARD:?}");
+        let thread = self.thread.take().expect("the thread runs until the server stops");
+        assert!(thread.join().is_ok(), "the server's thread panicked");
+    }
 }
 
-async fn serve(
-    request_timeout: Option<Duration>,
-    announce: mpsc::Sender<SocketAddr>,
-    stopped: oneshot::Receiver<()>,
-) {
-    let mut config = Config::dev("127.0.0.1:0".parse().expect("a socket address"));
-    if let Some(timeout) = request_timeout {
-        config.request_timeout = timeout;
-    }
+async fn serve(config: Config, announce: mpsc::Sender<SocketAddr>, stopped: oneshot::Receiver<()>) {
     let server = Server::bind(config).expect("the server cannot bind");
     announce.send(server.local_addr()).expect("the test waits for the address");
-    server
-        .run(async {
-            stopped.await.ok();
-        })
-        .await
-        .expect("the server's socket stays usable");
+    let stop = async {
+        stopped.await.ok();
+    };
+    server.run(stop).await.expect("the server serves to its end");
 }
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
+        if !thread::panicking() {
+            self.stop();
+        } else if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
         }
-        let stopped =
-            self.finished.recv_timeout(GUARD) == Err(mpsc::RecvTimeoutError::Disconnected);
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        if thread::panicking() {
-            return;
-        }
-        assert!(stopped, "the server did not stop within {GUARD:?}");
-        assert!(thread.join().is_ok(), "the server's thread panicked");
     }
 }

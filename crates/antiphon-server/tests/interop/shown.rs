@@ -6,13 +6,16 @@
 use crate::agent::Failure;
 use crate::sdk::Sdk;
 
+pub(crate) const SESSION_CLOSED: u64 = 101;
 pub(crate) const REQUEST_TIME_OUT: u64 = 102;
 pub(crate) const ACCESS_DENIED: u64 = 103;
+pub(crate) const UNSUPPORTED: u64 = 104;
 pub(crate) const CALLBACK_EXCEPTION: u64 = 105;
 pub(crate) const INVALID_DATA: u64 = 106;
 pub(crate) const NO_SUCH_SESSION: u64 = 107;
 pub(crate) const UNHANDLED_MESSAGE: u64 = 109;
 pub(crate) const HANDLER_CONFLICT: u64 = 201;
+pub(crate) const INVALID_PATH: u64 = 202;
 pub(crate) const REJECTED_REQUEST: u64 = 9003;
 
 /// What is said when a request was delivered and its outcome is not known.

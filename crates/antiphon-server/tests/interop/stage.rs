@@ -1,9 +1,11 @@
 //! A running server and the agents that join it as sessions.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::ops::DerefMut;
 use std::time::Duration;
 
+use antiphon_server::Config;
 use serde_json::Value;
 use serde_json::json;
 
@@ -16,6 +18,9 @@ use crate::server::TestServer;
 /// A deadline for requests that nobody answers: long enough to be seen, short enough to wait for.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
+/// How JavaScript numbers a close by the server that does not invite to come back.
+const CLOSED_BY_SERVER: u64 = 1;
+
 /// The password of all stock principals.
 const PASSWORD: &str = "password";
 
@@ -27,18 +32,42 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts a server, unless one of `sdks` cannot run here.
     pub(crate) fn open(sdks: &[Sdk]) -> Option<Self> {
-        environment::has(sdks).then(|| Self { server: TestServer::start(None) })
+        Self::open_with(sdks, |_| {})
     }
 
     /// As [`Self::open`], with requests given up after [`SHORT`].
     pub(crate) fn open_impatient(sdks: &[Sdk]) -> Option<Self> {
-        environment::has(sdks).then(|| Self { server: TestServer::start(Some(SHORT)) })
+        Self::open_with(sdks, |config| config.request_timeout = SHORT)
+    }
+
+    /// As [`Self::open`], with a configuration of the test's own.
+    pub(crate) fn open_with(sdks: &[Sdk], configure: impl FnOnce(&mut Config)) -> Option<Self> {
+        environment::has(sdks).then(|| Self { server: TestServer::start(configure) })
+    }
+
+    /// Shuts the server down and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    /// Where the server listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// Connects a new session of a stock principal.
     pub(crate) fn join(&self, sdk: Sdk, principal: &str) -> Session {
-        let mut session =
-            Session { agent: Agent::take(sdk), principal: principal.to_owned(), id: String::new() };
+        self.join_proposing(sdk, principal, json!({}))
+    }
+
+    /// As [`Self::join`], proposing these properties.
+    pub(crate) fn join_proposing(&self, sdk: Sdk, principal: &str, properties: Value) -> Session {
+        let mut session = Session {
+            agent: Agent::take(sdk),
+            principal: principal.to_owned(),
+            properties,
+            id: String::new(),
+        };
         self.connect(&mut session);
         session
     }
@@ -58,7 +87,11 @@ impl Stage {
     }
 
     fn connect(&self, session: &mut Session) {
-        let credentials = json!({"principal": session.principal, "password": PASSWORD});
+        let credentials = json!({
+            "principal": session.principal,
+            "password": PASSWORD,
+            "properties": session.properties,
+        });
         match self.connect_with(&mut session.agent, credentials) {
             Ok(answer) => {
                 session.id = answer["session_id"].as_str().expect("an id is text").to_owned()
@@ -72,6 +105,7 @@ impl Stage {
 pub(crate) struct Session {
     agent: Agent,
     principal: String,
+    properties: Value,
     id: String,
 }
 
@@ -79,6 +113,24 @@ impl Session {
     /// The printed session id.
     pub(crate) fn id(&self) -> String {
         self.id.clone()
+    }
+
+    /// Kills the process: its connection is lost without a word.
+    pub(crate) fn kill(self) {
+        self.agent.kill();
+    }
+
+    /// Waits until the SDK knows that its session is over, ended by the server.
+    pub(crate) fn expect_closed_by_server(&mut self) {
+        match self.sdk() {
+            Sdk::Js => {
+                let closed = self.event("closed");
+                assert_eq!(closed["reason"]["id"], CLOSED_BY_SERVER, "{closed}");
+            }
+            Sdk::Py66 | Sdk::Py612 => {
+                assert_eq!(self.must("closed", json!({}))["state"], "CLOSED_BY_SERVER");
+            }
+        }
     }
 }
 

@@ -167,6 +167,14 @@ const connecting = {
         session.security.reauthenticate(principal, password, properties || {}),
 };
 
+// Services that are not those of messaging.
+const topics = {
+    add_topic: async ({ path }) => {
+        await session.topics.add(path, diffusion.topics.TopicType.STRING);
+    },
+    subscribe: async ({ selector }) => session.select(selector),
+};
+
 const messaging = {
     register: async ({ path, request_type, response_type, behaviour, keys }) => {
         const answer = answerer(behaviour, response_type);
@@ -279,7 +287,7 @@ const control = {
     unlisten: async () => eventRegistration.close(),
 };
 
-const commands = { ...connecting, ...messaging, ...control };
+const commands = { ...connecting, ...topics, ...messaging, ...control };
 
 async function run(line) {
     const { id, command, ...parameters } = JSON.parse(line);

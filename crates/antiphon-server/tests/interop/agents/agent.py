@@ -27,6 +27,7 @@ VERSION = version("diffusion")
 IS_66 = VERSION.startswith("6.6")
 LONGEST_LINE = 64 * 1024 * 1024
 CLOSE_SECONDS = 3
+POLL_SECONDS = 0.02
 SESSION_ID = re.compile("([0-9a-f]{16})-([0-9a-f]{16})")
 BOTH_HALVES = (1 << 64) - 1
 
@@ -45,6 +46,11 @@ def decode(type_name, value):
     if type_name == "binary":
         return bytes.fromhex(value)
     return value
+
+
+def type_argument(form):
+    """A data type as the SDK takes it: its name, its number, or {"class": name} for its class."""
+    return datatypes.get(form["class"]) if isinstance(form, dict) else form
 
 
 def encode(type_name, value):
@@ -88,6 +94,7 @@ class Api66:
 
     def __init__(self, session):
         self.messaging = diffusion.Messaging(session)
+        self.topics = diffusion.Topics(session)
 
     async def register(self, path, answer, types, keys):
         await self.messaging.register_request_handler(
@@ -98,18 +105,19 @@ class Api66:
             session_properties=keys,
         )
 
-    def stream(self, path, answer, types):
+    def stream(self, path, answer, types, addressed):
         callback = self._callback(answer, path)
-        self.messaging.add_request_handler(path, callback, *types, addressed=True)
+        self.messaging.add_request_handler(path, callback, *types, addressed=addressed)
 
-    def filter_handler(self, session_filter):
+    def filter_handler(self, session_filter, errors):
         async def on_response(response, context):
             filter_event(session_filter, {"value": encode_response(response)}, context)
 
         async def on_error(code, description):
             filter_event(session_filter, {"error": {"code": code, "message": description}}, {})
 
-        self.messaging.add_filter_response_handler(session_filter, on_response, on_error)
+        callbacks = (on_response, on_error) if errors else (on_response,)
+        self.messaging.add_filter_response_handler(session_filter, *callbacks)
 
     @staticmethod
     def _callback(answer, path):
@@ -128,6 +136,7 @@ class Api612:
         from diffusion.messaging import RequestHandler
 
         self.messaging = session.messaging
+        self.topics = session.topics
         self._request_handler = RequestHandler
         self._event_handler = EventStreamHandler
         session.add_listener(self._state_listener())
@@ -136,18 +145,19 @@ class Api612:
         handler = self._request_handler(self._callback(answer, path), *types)
         await self.messaging.add_request_handler(path, handler, session_properties=keys)
 
-    def stream(self, path, answer, types):
+    def stream(self, path, answer, types, addressed):
         handler = self._request_handler(self._callback(answer, path), *types)
-        self.messaging.add_stream_handler(path, handler, addressed=True)
+        self.messaging.add_stream_handler(path, handler, addressed=addressed)
 
-    def filter_handler(self, session_filter):
+    def filter_handler(self, session_filter, errors):
         async def on_response(response=None, **context):
             filter_event(session_filter, {"value": encode_response(response)}, context)
 
         async def on_error(*args, **context):
             filter_event(session_filter, {"error": {"message": repr(args or context)}}, context)
 
-        handler = self._event_handler(response=on_response, error=on_error)
+        callbacks = {"response": on_response, **({"error": on_error} if errors else {})}
+        handler = self._event_handler(**callbacks)
         self.messaging.add_filter_response_handler(session_filter, handler)
 
     @staticmethod
@@ -224,26 +234,40 @@ class Agent:
     async def ping(self):
         await self.session.ping_server()
 
+    async def closed(self):
+        """Waits for the end of the session, of which 6.6rc1 gives no notice."""
+        while not self.session.state.closed:
+            await asyncio.sleep(POLL_SECONDS)
+        return {"state": self.session.state.name}
+
+    async def add_topic(self, path):
+        await self.api.topics.add_topic(path, datatypes.STRING)
+
+    async def subscribe(self, selector):
+        await self.api.topics.subscribe(selector)
+
     async def register(self, path, request_type, response_type, behaviour, keys=()):
-        answer = self._answer(request_type, behaviour)
-        await self.api.register(path, answer, (request_type, response_type), keys)
+        types = (type_argument(request_type), type_argument(response_type))
+        await self.api.register(path, self._answer(types[0], behaviour), types, keys)
 
-    async def stream(self, path, request_type, response_type, behaviour):
-        answer = self._answer(request_type, behaviour)
-        self.api.stream(path, answer, (request_type, response_type))
+    async def stream(self, path, request_type, response_type, behaviour, addressed=True):
+        types = (type_argument(request_type), type_argument(response_type))
+        self.api.stream(path, self._answer(types[0], behaviour), types, addressed)
 
-    async def filter_handler(self, filter):
-        self.api.filter_handler(filter)
+    async def filter_handler(self, filter, errors=True):
+        self.api.filter_handler(filter, errors)
 
     async def request_path(self, path, type, value, response_type=None):
         request = datatypes.get(type)(decode(type, value))
-        response = await self.api.messaging.send_request_to_path(path, request, response_type)
+        response = await self.api.messaging.send_request_to_path(
+            path, request, type_argument(response_type)
+        )
         return encode_response(response)
 
     async def request_session(self, path, session_id, type, value, response_type=None):
         request = datatypes.get(type)(decode(type, value))
         response = await self.api.messaging.send_request_to_session(
-            path, parse_session_id(session_id), request, response_type
+            path, parse_session_id(session_id), request, type_argument(response_type)
         )
         return encode_response(response)
 
@@ -278,7 +302,7 @@ class Agent:
         async def answer(value, context):
             sender = context.get("sender")
             event = {"event": "request", "path": context["path"]}
-            event["value"] = encode(request_type, value)
+            event["value"] = encode(datatypes.get(request_type).type_name, value)
             event["sender"] = sender and session_id_text(sender)
             event["properties"] = context.get("properties")
             emit(event)
