@@ -49,7 +49,7 @@ struct Listener<X> {
     conversation: ConversationId,
     filter: Option<Filter>,
     keys: KeySelection,
-    /// Only sessions that started at this time or later, in milliseconds since 1970.
+    /// Only sessions that started after this time, in milliseconds since 1970.
     after: u64,
 }
 
@@ -126,7 +126,7 @@ impl<X> Listeners<X> {
 
 impl<X> Listener<X> {
     fn wants(&self, session: &Session<X>, profile: &Profile) -> bool {
-        session.start_time >= self.after
+        session.start_time > self.after
             && self.filter.as_ref().is_none_or(|filter| filter.matches(profile))
     }
 

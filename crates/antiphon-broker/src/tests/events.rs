@@ -201,12 +201,12 @@ fn a_session_that_stops_to_match_is_told_of_once_more() {
 }
 
 #[test]
-fn a_listener_may_leave_out_the_sessions_that_started_before_a_time() {
+fn a_listener_may_leave_out_the_sessions_that_did_not_start_after_a_time() {
     let mut w = World::new();
     let before = w.open("before");
-    w.now.0 += 10;
-    let watcher = w.open("watcher");
     let after = Some(1_700_000_000_000 + w.now.0);
+    w.now.0 += 1;
+    let watcher = w.open("watcher");
     let body = EventListener { after, ..listener(None, &[]) };
     w.ask(&watcher, Service::SessionEventRegistration, 5, &body);
     let received = watcher.received();
