@@ -50,7 +50,7 @@ struct Listener<X> {
     filter: Option<Filter>,
     keys: KeySelection,
     /// Only sessions that started after this time, in milliseconds since 1970.
-    after: u64,
+    after: Option<u64>,
 }
 
 impl<X> Default for Listeners<X> {
@@ -126,7 +126,7 @@ impl<X> Listeners<X> {
 
 impl<X> Listener<X> {
     fn wants(&self, session: &Session<X>, profile: &Profile) -> bool {
-        session.start_time > self.after
+        self.after.is_none_or(|after| session.start_time > after)
             && self.filter.as_ref().is_none_or(|filter| filter.matches(profile))
     }
 
@@ -212,7 +212,7 @@ impl<X> Batch<'_, X> {
         self.demand_listening()?;
         let keys = KeySelection::parse(keys.unwrap_or_default())?;
         let mut listener = self.listener(listener, keys);
-        listener.after = after.unwrap_or(0);
+        listener.after = after;
         match filter.map(Filter::parse).transpose() {
             Ok(filter) => listener.filter = filter,
             Err(error) => {
@@ -241,7 +241,7 @@ impl<X> Batch<'_, X> {
     }
 
     fn listener(&self, conversation: ConversationId, keys: KeySelection) -> Listener<X> {
-        Listener { session: self.session.clone(), conversation, filter: None, keys, after: 0 }
+        Listener { session: self.session.clone(), conversation, filter: None, keys, after: None }
     }
 
     fn listen(

@@ -25,6 +25,7 @@ use antiphon_wire::service::locks::LockDetails;
 use antiphon_wire::service::locks::LockScope;
 use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::value::Value;
+use parking_lot::Mutex;
 
 use crate::Broker;
 use crate::BrokerConfig;
@@ -170,7 +171,10 @@ fn change(newest: u64, round: u32) -> Vec<u8> {
 #[test]
 fn a_lock_has_one_holder_at_a_time_while_threads_take_release_and_lose_it() {
     let (broker, holder) = (&Broker::new(BrokerConfig::default()), &AtomicU64::new(0));
+    let (victim, busy) = (&Mutex::new(None), &AtomicU32::new(1));
     let mut sequences = thread::scope(|scope| {
+        scope.spawn(|| ask_and_be_ended(broker, victim, busy));
+        scope.spawn(|| end_others(broker, victim, busy));
         let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| take_turns(broker, holder))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
@@ -223,6 +227,33 @@ fn take_turns(broker: &Broker<Wire>, holder: &AtomicU64) -> Vec<u64> {
     sequences
 }
 
+/// Asks for the lock in sessions that another thread ends at the same time.
+fn ask_and_be_ended(broker: &Broker<Wire>, victim: &Mutex<Option<Wired>>, busy: &AtomicU32) {
+    let _at_work = AtWork(busy);
+    let mut worker = Worker::default();
+    let acquire = AcquireLock { name: "l", request: 0, scope: LockScope::Session };
+    let acquire = request(Service::AcquireSessionLock, 1, &acquire);
+    for _ in 0..ENDINGS {
+        let session = worker.open(broker, NOW);
+        *victim.lock() = Some(session.clone());
+        broker.batch(&session, NOW).message(&acquire, &mut worker.outbox);
+        broker.close(&session, CloseReason::ConnectionLost, &mut worker.outbox);
+        worker.flush();
+    }
+    worker.finish();
+}
+
+fn end_others(broker: &Broker<Wire>, victim: &Mutex<Option<Wired>>, busy: &AtomicU32) {
+    let mut worker = Worker::default();
+    while busy.load(Acquire) > 0 {
+        if let Some(session) = victim.lock().take() {
+            broker.close(&session, CloseReason::ConnectionLost, &mut worker.outbox);
+            worker.flush();
+        }
+    }
+    worker.finish();
+}
+
 /// The number of the grant.
 fn wait_for_lock(session: &Wired, worker: &mut Worker) -> u64 {
     let mut inbox = Inbox::new(session.clone());
@@ -244,5 +275,6 @@ fn wait_for_lock(session: &Wired, worker: &mut Worker) -> u64 {
 
 const OPENINGS: usize = 8_000;
 const LOCKINGS: usize = 400;
+const ENDINGS: usize = 10_000;
 /// How often to look for what must come.
 const PATIENCE: usize = 10_000_000;
