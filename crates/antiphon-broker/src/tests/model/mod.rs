@@ -5,6 +5,7 @@
 mod bytes;
 mod encode;
 mod faults;
+mod flush;
 mod got;
 mod ledger;
 mod naive;
