@@ -54,7 +54,9 @@ pub enum BindError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The address is taken, is not this host's, or may not be used.
-    #[error("cannot listen on {address}: {problem}")]
+    #[error(
+        "cannot listen on {address}: {problem}; choose another with `--listen` or the key `listen`"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
