@@ -69,11 +69,6 @@ impl<'a> Path<'a> {
 
     /// The path itself, then each path above it, up to its first segment.
     pub fn upwards(self) -> impl Iterator<Item = &'a str> {
-        upwards(self.0)
+        std::iter::successors(Some(self.0), |path| path.rfind('/').map(|end| &path[..end]))
     }
-}
-
-/// As [`Path::upwards`], for text that is known to be a legal path.
-pub fn upwards(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rfind('/').map(|end| &path[..end]))
 }

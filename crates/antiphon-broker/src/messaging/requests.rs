@@ -45,13 +45,9 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let SendRequest { path: written, value } = Decode::decode_all(body)?;
-        let path = self.admit(written, &value, PathPermission::SendToMessageHandler)?;
-        let request = Request {
-            path: written,
-            value,
-            reply: Reply::Response(conversation),
-            timeout: self.broker.rules.timeout(path),
-        };
+        let reply = Reply::Response(conversation);
+        let permission = PathPermission::SendToMessageHandler;
+        let (path, request) = self.admit(written, value, reply, permission)?;
         // Nobody has been handed the request where all handlers have just ended, so the branch above may have it.
         let taken = self.broker.routes.above(path, &self.guard).find_map(|route| {
             match self.offer(route, &request, outbox) {
@@ -123,13 +119,8 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
-        let path = self.admit(written, &value, PathPermission::SendToSession)?;
-        let request = Request {
-            path: written,
-            value,
-            reply: Reply::Response(conversation),
-            timeout: self.broker.rules.timeout(path),
-        };
+        let reply = Reply::Response(conversation);
+        let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
         let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
         match self.hand_to_session(&recipient, &request, outbox) {
             Ok(()) => self.accepted(1),
@@ -147,19 +138,14 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let SendToFilter { conversation: events, filter, path: written, value } =
             Decode::decode_all(body)?;
-        let path = self.admit(written, &value, PathPermission::SendToSession)?;
+        let reply = Reply::FilterEvent(events);
+        let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
         let filter = match Filter::parse(filter) {
             Ok(filter) => filter,
             Err(error) => {
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
-        };
-        let request = Request {
-            path: written,
-            value,
-            reply: Reply::FilterEvent(events),
-            timeout: self.broker.rules.timeout(path),
         };
         let recipients = self.broker.matching(&filter);
         // The number of sessions is bounded far below 2^32.
@@ -212,14 +198,15 @@ impl<X> Batch<'_, X> {
         )
     }
 
-    /// Whether this session may send such a request at all.
-    fn admit<'p>(
+    /// A request that this session may send, and where to: `written` as it is matched.
+    fn admit<'r>(
         &self,
-        path: &'p str,
-        value: &Value<'_>,
+        written: &'r str,
+        value: Value<'r>,
+        reply: Reply,
         permission: PathPermission,
-    ) -> Result<Path<'p>, ServiceError> {
-        let path = parse_path(path)?;
+    ) -> Result<(Path<'r>, Request<'r>), ServiceError> {
+        let path = parse_path(written)?;
         if !self.profile.access.allows_at(path.as_str(), permission) {
             return Err(ServiceError::lacks_at(permission.name(), path));
         }
@@ -231,7 +218,8 @@ impl<X> Batch<'_, X> {
             let text = "the server is shutting down; the request was not delivered";
             return Err(ServiceError::new(Reason::CLUSTER_ROUTING, text));
         }
-        Ok(path)
+        let timeout = self.broker.rules.timeout(path);
+        Ok((path, Request { path: written, value, reply, timeout }))
     }
 
     fn accepted(&mut self, count: u64) -> Result<(), ServiceError> {
