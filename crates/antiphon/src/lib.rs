@@ -1,0 +1,3 @@
+//! The Rust SDK of Antiphon.
+
+pub mod value;
