@@ -1,5 +1,7 @@
 //! Bytes to messages and back: the protocol that the published Diffusion SDKs speak.
 //!
+//! Both sides are here: what a server reads and writes, and what a client does.
+//!
 //! This crate does no IO, holds no clock, starts no task and never allocates from a length that a peer merely
 //! declared. It does not decide anything: who gets a message is the broker's business. `docs/protocol.md` is the
 //! normative description; each module names the part it implements.
@@ -12,7 +14,7 @@
 //! | [`value`] | named values (`string`, `json`, ...) and the check that their bytes are whole |
 //! | [`ids`], [`path`] | session ids, conversation ids, message paths |
 //! | [`codec`] | primitive encodings, [`codec::Reader`] |
-//! | [`websocket`] | RFC 6455 frames over plain byte buffers |
+//! | [`websocket`] | RFC 6455 frames over plain byte buffers, masked as a client sends them or not |
 //! | [`error`] | reason codes and decoding faults |
 
 pub mod cbor;

@@ -2,19 +2,28 @@
 //!
 //! Parameters travel under the same short names in the query string (percent-encoded) or in HTTP headers (raw UTF-8);
 //! the query is looked at first. Who may connect is decided elsewhere.
+//!
+//! | | client | server |
+//! |---|---|---|
+//! | parameters | [`ConnectionParameters`] writes a query | [`ConnectionRequest`] reads query and headers |
+//! | response | [`ConnectionResponse`] reads | [`put_accepted`], [`put_resumed`], [`put_refused`] write |
 
 mod credentials;
+mod parameters;
 mod properties;
 mod request;
 mod response;
 
 pub use credentials::Credentials;
+pub use parameters::ConnectionParameters;
 pub use properties::parse_properties;
 pub use request::BadParameters;
 pub use request::ClientFamily;
 pub use request::ConnectionRequest;
 pub use request::Reconnection;
 pub use response::Accepted;
+pub use response::BadResponse;
+pub use response::ConnectionResponse;
 pub use response::Refusal;
 pub use response::Resumed;
 pub use response::put_accepted;

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
+use serde_json::Value;
+
 /// Reads proposed properties in either encoding. Empty text means none.
 ///
 /// `None` if the text is in neither encoding. A key may come twice in the list of quoted items. Which properties are then accepted is not decided here.
@@ -21,6 +23,14 @@ pub fn parse_properties(text: &str) -> Option<Vec<(String, String)>> {
         return Some(object.into_iter().collect());
     }
     QuotedList { chars: text.chars().peekable() }.pairs()
+}
+
+/// Writes properties as a JSON object, in the order in which they stand.
+pub(super) fn json_object(properties: &[(String, String)]) -> String {
+    let json = |text: &str| Value::from(text).to_string();
+    let members: Vec<String> =
+        properties.iter().map(|(key, value)| format!("{}:{}", json(key), json(value))).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 struct QuotedList<'a> {

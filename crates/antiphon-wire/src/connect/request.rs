@@ -1,4 +1,4 @@
-//! The parameters of a connection.
+//! The parameters of a connection as the server reads them.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub struct Reconnection {
     pub token: SessionToken,
     /// The lowest of its own messages that it can still repeat; 0 if it repeats none.
     pub client_sequence: u64,
-    /// The last of our messages that it received; 0 for none.
+    /// The last of the server's messages that it received; 0 for none.
     pub server_sequence: u64,
 }
 

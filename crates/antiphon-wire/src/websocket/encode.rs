@@ -32,32 +32,55 @@ pub fn put_message(out: &mut Vec<u8>, expected: usize, write: impl FnOnce(&mut V
 
 /// Appends one unmasked ping with the first 125 bytes of `payload`.
 pub fn put_ping(out: &mut Vec<u8>, payload: &[u8]) {
-    put_control(out, Opcode::Ping, payload);
+    put_control(out, Opcode::Ping, None, payload);
 }
 
 /// Appends one unmasked pong with the first 125 bytes of `payload`.
 pub fn put_pong(out: &mut Vec<u8>, payload: &[u8]) {
-    put_control(out, Opcode::Pong, payload);
+    put_control(out, Opcode::Pong, None, payload);
 }
 
 /// Appends one unmasked close with `code` and no reason.
 pub fn put_close(out: &mut Vec<u8>, code: u16) {
-    put_control(out, Opcode::Close, &code.to_be_bytes());
+    put_control(out, Opcode::Close, None, &code.to_be_bytes());
 }
 
 /// Appends one binary message as a client sends it, masked with `key`, which nobody may foresee.
 pub fn put_masked_message(out: &mut Vec<u8>, key: [u8; 4], payload: &[u8]) {
-    put_header(out, Opcode::Binary, MASKED, payload.len());
+    put_masked(out, Opcode::Binary, key, payload);
+}
+
+/// Appends one ping masked with `key`, with the first 125 bytes of `payload`.
+pub fn put_masked_ping(out: &mut Vec<u8>, key: [u8; 4], payload: &[u8]) {
+    put_control(out, Opcode::Ping, Some(key), payload);
+}
+
+/// Appends one pong masked with `key`, with the first 125 bytes of `payload`.
+pub fn put_masked_pong(out: &mut Vec<u8>, key: [u8; 4], payload: &[u8]) {
+    put_control(out, Opcode::Pong, Some(key), payload);
+}
+
+/// Appends one close masked with `key`, with `code` and no reason.
+pub fn put_masked_close(out: &mut Vec<u8>, key: [u8; 4], code: u16) {
+    put_control(out, Opcode::Close, Some(key), &code.to_be_bytes());
+}
+
+/// Appends a control frame, masked if there is a key, with as much of `payload` as it may have.
+fn put_control(out: &mut Vec<u8>, opcode: Opcode, key: Option<[u8; 4]>, payload: &[u8]) {
+    let payload = &payload[..payload.len().min(MAX_CONTROL)];
+    if let Some(key) = key {
+        return put_masked(out, opcode, key, payload);
+    }
+    put_header(out, opcode, 0, payload.len());
+    out.extend_from_slice(payload);
+}
+
+fn put_masked(out: &mut Vec<u8>, opcode: Opcode, key: [u8; 4], payload: &[u8]) {
+    put_header(out, opcode, MASKED, payload.len());
     out.extend_from_slice(&key);
     let start = out.len();
     out.extend_from_slice(payload);
     apply_mask(&mut out[start..], key);
-}
-
-fn put_control(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    let payload = &payload[..payload.len().min(MAX_CONTROL)];
-    put_header(out, opcode, 0, payload.len());
-    out.extend_from_slice(payload);
 }
 
 /// Appends a header without its key; `masked` is 0 or [`MASKED`].

@@ -2,7 +2,8 @@
 //!
 //! One binary message carries one protocol message. [`Decoder`] unmasks in place and copies only
 //! messages that come in fragments; the `put_*` functions append to the buffer that the caller
-//! writes from. Frames are taken masked or not, because a published Java client does not mask.
+//! writes from, the `put_masked_*` ones as a client sends. Frames are taken masked or not, because
+//! a published Java client does not mask.
 //!
 //! Not here: the upgrade request, sockets, the answers to a ping or a close, and extensions. No
 //! extension is ever agreed, so there is no compression and the reserved bits are 0.
@@ -19,7 +20,10 @@ mod violation;
 pub use decode::Decoder;
 pub use decode::Event;
 pub use encode::put_close;
+pub use encode::put_masked_close;
 pub use encode::put_masked_message;
+pub use encode::put_masked_ping;
+pub use encode::put_masked_pong;
 pub use encode::put_message;
 pub use encode::put_ping;
 pub use encode::put_pong;

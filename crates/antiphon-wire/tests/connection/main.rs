@@ -1,9 +1,12 @@
-//! The parameters of a connection: from the query string as JavaScript sends them, from headers as Python does.
+//! The parameters of a connection: from the query string as JavaScript sends them, from headers as Python does, and as
+//! a client writes them. Then the response as a client reads it.
 
 mod credentials;
 mod parameters;
 mod properties;
+mod query;
 mod reconnection;
+mod response;
 mod version;
 
 use antiphon_wire::connect::BadParameters;

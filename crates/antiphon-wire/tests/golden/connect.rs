@@ -1,6 +1,7 @@
 //! Connection responses.
 
 use antiphon_wire::connect::Accepted;
+use antiphon_wire::connect::ConnectionResponse;
 use antiphon_wire::connect::ProtocolVersion;
 use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::Resumed;
@@ -35,6 +36,18 @@ fn version(number: u8) -> ProtocolVersion {
     ProtocolVersion::supported(number).expect("a supported version")
 }
 
+/// Asserts that a client of this version reads the response so.
+#[track_caller]
+fn assert_read(bytes: &[u8], version: ProtocolVersion, expected: ConnectionResponse) {
+    assert_eq!(ConnectionResponse::decode(bytes, version), Ok(expected));
+}
+
+/// The session came back.
+fn returned(accepted: Accepted, resumed: Resumed) -> ConnectionResponse {
+    let Accepted { session, token, ping_period, maximum_message: _ } = accepted;
+    ConnectionResponse::Resumed { session, token, ping_period, resumed }
+}
+
 #[test]
 fn a_new_session_is_told_in_55_bytes() {
     let mut written = Vec::new();
@@ -44,6 +57,7 @@ fn a_new_session_is_told_in_55_bytes() {
         hex("2319640102030405060708f102030405060708544f4b454e5f30313233343536373839414243444546\
              4748000000000000753000010000")
     );
+    assert_read(&written, version(25), ConnectionResponse::Accepted(for_python()));
     assert_eq!(written.len(), 55);
 
     let mut written = Vec::new();
@@ -53,6 +67,7 @@ fn a_new_session_is_told_in_55_bytes() {
         hex("231d640123456789abcdef80000000000000014142434445464748494a4b4c4d4e4f50515253545556\
              57580000000000015f907fffffff")
     );
+    assert_read(&written, version(29), ConnectionResponse::Accepted(for_script()));
     assert_eq!(written.len(), 55);
 }
 
@@ -66,6 +81,7 @@ fn an_intact_session_is_told_the_next_sequence() {
         hex("2319690102030405060708f102030405060708544f4b454e5f30313233343536373839414243444546\
              4748000000000000753000000007")
     );
+    assert_read(&written, version(25), returned(for_python(), intact));
 
     let mut written = Vec::new();
     let intact = Resumed::Intact { next_client_sequence: 6 };
@@ -75,6 +91,7 @@ fn an_intact_session_is_told_the_next_sequence() {
         hex("231d690123456789abcdef80000000000000014142434445464748494a4b4c4d4e4f50515253545556\
              57580000000000015f9000000006")
     );
+    assert_read(&written, version(29), returned(for_script(), intact));
 }
 
 #[test]
@@ -87,6 +104,7 @@ fn a_session_with_loss_is_told_the_largest_message() {
         hex("231d6a0123456789abcdef80000000000000014142434445464748494a4b4c4d4e4f50515253545556\
              57580000000000015f9000000000")
     );
+    assert_read(&written, version(29), returned(accepted, Resumed::WithLoss));
 }
 
 #[test]
@@ -109,5 +127,14 @@ fn a_refusal_is_three_bytes_in_the_version_of_the_client() {
         let mut written = Vec::new();
         put_refused(&mut written, version, refusal);
         assert_eq!(written, hex(digits));
+        if let Some(version) = ProtocolVersion::supported(version) {
+            assert_read(&written, version, ConnectionResponse::Refused(refusal));
+        }
     }
+}
+
+#[test]
+fn a_version_that_another_server_does_not_speak_is_a_refusal() {
+    let downgrade = ConnectionResponse::Refused(Refusal::Downgrade);
+    assert_read(hex("231d66"), version(29), downgrade);
 }

@@ -1,7 +1,6 @@
 //! Whole messages as the published SDKs exchange them: each is read into a struct, and the struct is written again.
 //!
-//! A message is written as hex digits beside the struct that it means. Connection responses are only written, since
-//! this crate has no reader of them.
+//! A message is written as hex digits beside the struct that it means.
 
 mod connect;
 mod control;

@@ -3,19 +3,27 @@
 use std::collections::BTreeMap;
 
 use antiphon_wire::codec::Encode;
+use antiphon_wire::connect::ConnectionParameters;
 use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Credentials;
+use antiphon_wire::connect::Reconnection;
 use antiphon_wire::connect::parse_properties;
+use antiphon_wire::ids::SessionToken;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use proptest::array::uniform24;
 use proptest::collection::btree_map;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::fields::credentials;
+use crate::fields::number;
 use crate::fields::text;
+use crate::fields::version;
 
 /// The names of all parameters.
 const NAMES: [&str; 9] = ["v", "ty", "r", "username", "password", "sp", "c", "cs", "ss"];
@@ -72,6 +80,37 @@ proptest! {
     }
 
     #[test]
+    fn parameters_are_read_as_a_client_writes_them(
+        (client_type, version, capabilities) in (text(), version(), any::<u32>()),
+        (reconnect_timeout, reconnection) in (number(), option::of(reconnection())),
+        properties in btree_map(item(), item(), 0..5),
+        (principal, credentials) in (option::of(text()), credentials()),
+    ) {
+        let properties: Vec<(String, String)> = properties.into_iter().collect();
+        let query = ConnectionParameters {
+            client_type,
+            version,
+            capabilities,
+            reconnect_timeout,
+            reconnection,
+            properties: &properties,
+            principal,
+            credentials,
+        }
+        .to_query();
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%&=".contains(&byte);
+        prop_assert!(query.bytes().all(is_safe), "{query}");
+        let request = ConnectionRequest::parse(&query, |_| None).expect("usable parameters");
+        prop_assert_eq!(request.version, version);
+        prop_assert_eq!(request.reconnect_timeout, reconnect_timeout);
+        prop_assert_eq!(request.reconnection, reconnection);
+        prop_assert_eq!(&request.principal, principal.unwrap_or_default());
+        let expected = principal.map_or(Credentials::None, |_| credentials);
+        prop_assert_eq!(request.credentials(), expected);
+        prop_assert_eq!(request.properties, properties);
+    }
+
+    #[test]
     fn parameters_that_nobody_wrote_do_no_harm(
         query in vec((select(&NAMES), "[%0-9a-fA-F+=&\"{}]{0,12}|.{0,6}"), 0..5),
         name in select(&NAMES),
@@ -88,6 +127,17 @@ proptest! {
             }
         }
     }
+}
+
+/// Tokens that are text, as those of servers are.
+fn reconnection() -> impl Strategy<Value = Reconnection> {
+    (uniform24(0..128_u8), number(), number()).prop_map(
+        |(token, client_sequence, server_sequence)| Reconnection {
+            token: SessionToken(token),
+            client_sequence,
+            server_sequence,
+        },
+    )
 }
 
 /// An item of a quoted list, rich in characters that must be escaped.

@@ -1,6 +1,7 @@
 //! Random fields. Text and bytes are never freed, so that records may hold them.
 
 use antiphon_wire::connect::Credentials;
+use antiphon_wire::connect::ProtocolVersion;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
@@ -62,6 +63,11 @@ pub(crate) fn credentials() -> impl Strategy<Value = Credentials<'static>> {
         text().prop_map(Credentials::Password),
         bytes().prop_map(Credentials::Custom),
     ]
+}
+
+pub(crate) fn version() -> impl Strategy<Value = ProtocolVersion> {
+    prop_oneof![19..=25_u8, Just(29)]
+        .prop_map(|number| ProtocolVersion::supported(number).expect("a supported version"))
 }
 
 pub(crate) fn report() -> impl Strategy<Value = ErrorReport<'static>> {

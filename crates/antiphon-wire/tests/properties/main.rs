@@ -5,5 +5,6 @@ mod fields;
 mod hostile;
 mod messages;
 mod records;
+mod response;
 mod round_trip;
 mod varints;

@@ -3,7 +3,10 @@
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Violation;
 use antiphon_wire::websocket::put_close;
+use antiphon_wire::websocket::put_masked_close;
 use antiphon_wire::websocket::put_masked_message;
+use antiphon_wire::websocket::put_masked_ping;
+use antiphon_wire::websocket::put_masked_pong;
 use antiphon_wire::websocket::put_message;
 use antiphon_wire::websocket::put_ping;
 use antiphon_wire::websocket::put_pong;
@@ -202,6 +205,25 @@ fn control_frames_are_written_unmasked_and_never_too_long() {
     let mut out = Vec::new();
     put_pong(&mut out, &payload(126));
     assert_eq!(out, frame(PONG, None, &payload(125)));
+}
+
+#[test]
+fn control_frames_of_a_client_are_written_masked_and_never_too_long() {
+    let mut out = b"before".to_vec();
+    put_masked_ping(&mut out, KEY, b"Hello");
+    put_masked_pong(&mut out, KEY, b"");
+    put_masked_close(&mut out, KEY, 1000);
+    let expected: &[u8] = b"before\
+        \x89\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\
+        \x8a\x80\x37\xfa\x21\x3d\
+        \x88\x82\x37\xfa\x21\x3d\x34\x12";
+    assert_eq!(out, expected);
+
+    let mut out = Vec::new();
+    put_masked_ping(&mut out, KEY, &payload(126));
+    put_masked_pong(&mut out, KEY, &payload(200));
+    let longest = payload(125);
+    assert_eq!(out, [frame(PING, Some(KEY), &longest), frame(PONG, Some(KEY), &longest)].concat());
 }
 
 fn payload(length: usize) -> Vec<u8> {

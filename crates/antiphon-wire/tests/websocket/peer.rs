@@ -6,7 +6,10 @@ use std::io::Write;
 
 use antiphon_wire::websocket::Violation;
 use antiphon_wire::websocket::put_close;
+use antiphon_wire::websocket::put_masked_close;
 use antiphon_wire::websocket::put_masked_message;
+use antiphon_wire::websocket::put_masked_ping;
+use antiphon_wire::websocket::put_masked_pong;
 use antiphon_wire::websocket::put_message;
 use antiphon_wire::websocket::put_ping;
 use antiphon_wire::websocket::put_pong;
@@ -60,13 +63,24 @@ proptest! {
 
     #[test]
     fn tungstenite_as_server_reads_what_a_client_writes(
-        payloads in vec(vec(any::<u8>(), 0..300), 0..6),
+        frames in conversation(),
         key: [u8; 4],
     ) {
+        let frames = unfragmented(frames);
         let mut out = Vec::new();
-        payloads.iter().for_each(|payload| put_masked_message(&mut out, key, payload));
+        for sent in &frames {
+            match sent.first {
+                PING => put_masked_ping(&mut out, key, &sent.payload),
+                PONG => put_masked_pong(&mut out, key, &sent.payload),
+                CLOSE => put_masked_close(&mut out, key, 1001),
+                _ => put_masked_message(&mut out, key, &sent.payload),
+            }
+        }
+        let expected = without_codes(events_of(&frames));
+        let ours = read(&out, LIMIT, usize::MAX);
+        prop_assert_eq!(ours.violation, None);
+        prop_assert_eq!(&without_codes(ours.events), &expected);
         let (events, _) = read_by_tungstenite(out, Role::Server, LIMIT);
-        let expected: Vec<_> = payloads.into_iter().map(Seen::Message).collect();
         prop_assert_eq!(events, expected);
     }
 
