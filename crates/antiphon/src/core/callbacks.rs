@@ -1,0 +1,35 @@
+//! Callbacks for outcomes of filter requests, by the text of the filter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::core::HandlerId;
+use crate::messaging::Callback;
+
+/// The callbacks of a session.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    by_filter: HashMap<Arc<str>, (HandlerId, Callback)>,
+    last_id: u64,
+}
+
+impl Callbacks {
+    /// Adds a callback, in place of the one that was there.
+    pub(crate) fn add(&mut self, filter: Arc<str>, callback: Callback) -> HandlerId {
+        self.last_id += 1;
+        let id = HandlerId(self.last_id);
+        self.by_filter.insert(filter, (id, callback));
+        id
+    }
+
+    /// Removes a callback, unless it was replaced.
+    pub(crate) fn remove(&mut self, filter: &str, id: HandlerId) {
+        if self.by_filter.get(filter).is_some_and(|entry| entry.0 == id) {
+            self.by_filter.remove(filter);
+        }
+    }
+
+    pub(crate) fn get(&self, filter: &str) -> Option<Callback> {
+        self.by_filter.get(filter).map(|entry| Arc::clone(&entry.1))
+    }
+}
