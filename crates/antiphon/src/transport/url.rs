@@ -38,7 +38,11 @@ impl Endpoint {
         if host.is_empty() {
             return Err(invalid("names no host"));
         }
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            None | Some("") => Some(if secure { 443 } else { 80 }),
+            Some(_) => authority.port_u16(),
+        };
+        let port = port.ok_or_else(|| invalid("has no port that exists"))?;
         Ok(Self { secure, host: host.to_owned(), port, path: endpoint_path(uri.path()) })
     }
 
