@@ -13,6 +13,8 @@ mod reconnect;
 mod session;
 mod shared;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod transport;
 pub mod value;
 

@@ -37,7 +37,7 @@ pub(crate) use crate::messaging::registration::register;
 pub(crate) use crate::messaging::responder::Responder;
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::value::DataType;
 use crate::value::ToValue;
 
@@ -62,13 +62,13 @@ pub enum Addressing {
 /// its path and to every path below it that has no handler of its own.
 #[derive(Debug, Clone)]
 pub struct Messaging {
-    session: Session,
+    handle: Handle,
     timeout: Duration,
 }
 
 impl Messaging {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { timeout: session.request_timeout(), session }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { timeout: handle.request_timeout(), handle }
     }
 
     /// The same with another time limit for each call, in place of
@@ -76,7 +76,7 @@ impl Messaging {
     /// unless configured otherwise; the shorter one counts.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { session: self.session.clone(), timeout }
+        Self { handle: self.handle.clone(), timeout }
     }
 
     /// Sends a request to a path. The server picks one of the sessions that are registered for the path or, if there

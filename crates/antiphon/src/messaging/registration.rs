@@ -19,14 +19,14 @@ use crate::error::Error;
 use crate::messaging::Addressing;
 use crate::messaging::Messaging;
 use crate::messaging::handler::AnyHandler;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::shared::Shared;
 
 /// A handler that is in place. Dropping it removes the handler, and tells the server so if it knows of it; requests
 /// that are being handled are still answered.
 #[must_use = "the handler is removed when its registration is dropped"]
 pub struct Registration {
-    session: Session,
+    handle: Handle,
     path: Arc<str>,
     handler: HandlerId,
     addressing: Addressing,
@@ -55,9 +55,9 @@ impl Registration {
     /// # Cancel safety
     /// Dropping the future removes the handler too, without waiting for the server.
     pub async fn close(mut self) -> Result<(), Error> {
-        let shared = Arc::clone(self.session.shared());
+        let shared = Arc::clone(self.handle.shared());
         let Some(registered) = self.forget() else { return Ok(()) };
-        let deadline = Instant::now() + self.session.request_timeout();
+        let deadline = Instant::now() + self.handle.request_timeout();
         let deregistered = shared
             .call(Service::MessagingReceiverControlDeregistration, deadline, |out| {
                 deregister_body(&registered, out);
@@ -71,12 +71,12 @@ impl Registration {
     /// Takes back the registration with the server; what has to be told to it.
     fn forget(&mut self) -> Option<Registered> {
         let registration = self.registration.take()?;
-        self.session.shared().look(|core| core.handlers.deregister(registration))
+        self.handle.shared().look(|core| core.handlers.deregister(registration))
     }
 
     fn remove_handler(&mut self) {
-        let Self { session, path, handler, addressing, .. } = self;
-        session.shared().look(|core| core.handlers.remove(path, *handler, *addressing));
+        let Self { handle, path, handler, addressing, .. } = self;
+        handle.shared().look(|core| core.handlers.remove(path, *handler, *addressing));
         self.kept = true;
     }
 }
@@ -87,8 +87,8 @@ impl Drop for Registration {
             return;
         }
         if let Some(registered) = self.forget() {
-            let deadline = Instant::now() + self.session.request_timeout();
-            self.session.shared().change(|core, _| deregister(core, &registered, deadline));
+            let deadline = Instant::now() + self.handle.request_timeout();
+            self.handle.shared().change(|core, _| deregister(core, &registered, deadline));
         }
         self.remove_handler();
     }
@@ -146,11 +146,11 @@ impl Messaging {
         addressing: Addressing,
     ) -> Result<Registration, Error> {
         let path: Arc<str> = Path::parse(path)?.as_str().into();
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         shared.look(Core::check_open)?;
         let id = shared.look(|core| core.handlers.add(Arc::clone(&path), handler, addressing));
         Ok(Registration {
-            session: self.session.clone(),
+            handle: self.handle.clone(),
             path,
             handler: id,
             addressing,
@@ -168,7 +168,7 @@ impl Messaging {
         let path: Arc<str> = Path::parse(path)?.as_str().into();
         let keys = keys.iter().map(ToString::to_string).collect();
         let registered = Registered { path: Arc::clone(&path), keys };
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         let id = shared.look(|core| {
             core.check_open()?;
             core.register(registered.clone())
@@ -177,7 +177,7 @@ impl Messaging {
         let handler = shared
             .look(|core| core.handlers.add(Arc::clone(&path), handler, Addressing::Unaddressed));
         let registration = Registration {
-            session: self.session.clone(),
+            handle: self.handle.clone(),
             path,
             handler,
             addressing: Addressing::Unaddressed,
