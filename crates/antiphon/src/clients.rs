@@ -21,7 +21,7 @@ use crate::session::Handle;
 use crate::session::optional_properties;
 use crate::session::owned;
 
-/// What a session can do with others; see [`Session::clients`].
+/// What a session can do with others; see [`Session::clients`](crate::Session::clients).
 #[derive(Debug, Clone)]
 pub struct Clients {
     handle: Handle,

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::builder::SessionBuilder;
 use crate::clients::Clients;
 use crate::credentials::Credentials;
+use crate::deadline::after;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::events::CloseReason;
@@ -64,7 +65,7 @@ impl Handle {
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.0.request_timeout
+        after(self.0.request_timeout)
     }
 }
 

@@ -158,7 +158,7 @@ impl Driver {
     fn take_rest(&mut self) -> Option<Ended> {
         let mut end = None;
         let used = take(&self.shared, &mut self.decoder, &mut self.rest, &mut end);
-        self.rest.drain(..used);
+        self.rest = self.rest.split_off(used);
         end.map(|end| self.ended(end))
     }
 

@@ -1,5 +1,6 @@
 //! Requests to a filter, and the outcomes as they come.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -134,7 +135,8 @@ impl<R: DataType> FilterResponses<R> {
         let clients = Clients::new(self.handle.clone());
         let fetched = clients.fetch(&self.filter, &[], u32::MAX).await?;
         let ids = fetched.sessions.into_iter().map(|session| session.id);
-        Ok(ids.filter(|id| !self.answered.contains(id)).collect())
+        let answered: HashSet<&SessionId> = self.answered.iter().collect();
+        Ok(ids.filter(|id| !answered.contains(id)).collect())
     }
 
     async fn collect(&mut self, most: usize, deadline: Option<Instant>) -> Collected<R> {

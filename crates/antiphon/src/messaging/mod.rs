@@ -36,6 +36,7 @@ pub use crate::messaging::registration::Registration;
 pub(crate) use crate::messaging::registration::register;
 pub(crate) use crate::messaging::responder::Responder;
 
+use crate::deadline::after;
 use crate::error::Error;
 use crate::session::Handle;
 use crate::value::DataType;
@@ -56,7 +57,8 @@ pub enum Addressing {
     Unaddressed,
 }
 
-/// Sends requests and handles them. Cheap to make and to clone; see [`Session::messaging`].
+/// Sends requests and handles them. Cheap to make and to clone; see
+/// [`Session::messaging`](crate::Session::messaging).
 ///
 /// All paths are segments separated by `/`; leading and trailing slashes do not matter. A handler answers requests to
 /// its path and to every path below it that has no handler of its own.
@@ -236,6 +238,6 @@ impl Messaging {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        after(self.timeout)
     }
 }

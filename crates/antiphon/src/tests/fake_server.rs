@@ -1,6 +1,6 @@
 //! A model of a server: it keeps sessions as it is told to, echoes requests to a path, and logs what it executed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -65,6 +65,9 @@ pub(crate) enum Keeps {
 #[derive(Clone)]
 pub(crate) struct FakeServer(Arc<Mutex<Model>>);
 
+/// What a handler answered.
+pub(crate) type Answer = Result<String, (Reason, String)>;
+
 struct Model {
     keeps: Keeps,
     ping_period: u64,
@@ -74,11 +77,11 @@ struct Model {
     refusal: Option<Refusal>,
     /// How the next connections break; those after them never do.
     cuts: VecDeque<Cut>,
-    sessions: HashMap<[u8; 24], Kept>,
+    sessions: BTreeMap<[u8; 24], Kept>,
     opened: u64,
     connections: usize,
     executed: Vec<String>,
-    answers: Vec<(ConversationId, Result<String, (Reason, String)>)>,
+    answers: Vec<(u64, Answer)>,
     /// Requests to this path are not answered.
     silent: &'static str,
 }
@@ -100,7 +103,7 @@ impl FakeServer {
             down: false,
             refusal: None,
             cuts: VecDeque::new(),
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
             opened: 0,
             connections: 0,
             executed: Vec::new(),
@@ -188,8 +191,8 @@ impl FakeServer {
     }
 
     /// What handlers have answered, in the order in which it came.
-    pub(crate) fn answers(&self) -> Vec<(u64, Result<String, (Reason, String)>)> {
-        self.0.lock().answers.iter().map(|(id, answer)| (id.0, answer.clone())).collect()
+    pub(crate) fn answers(&self) -> Vec<(u64, Answer)> {
+        self.0.lock().answers.clone()
     }
 
     async fn accept(&self, query: &str) -> Result<Connected, Error> {
@@ -301,11 +304,11 @@ impl FakeServer {
             Message::Response { conversation, body } => {
                 if let Ok(value) = Value::decode_all(body) {
                     let text = String::decode(value.type_name, value.bytes).unwrap();
-                    model.answers.push((conversation, Ok(text)));
+                    model.answers.push((conversation.0, Ok(text)));
                 }
             }
             Message::Error { conversation, text, reason } => {
-                model.answers.push((conversation, Err((reason, text.to_owned()))));
+                model.answers.push((conversation.0, Err((reason, text.to_owned()))));
             }
             Message::Abort => panic!("a client does not abort"),
             Message::CloseRequest => {
