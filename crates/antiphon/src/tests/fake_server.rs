@@ -23,13 +23,7 @@ use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
-use antiphon_wire::service::messaging::FilterResponse;
 use antiphon_wire::service::messaging::HandlerRequest;
-use antiphon_wire::service::messaging::Outcome;
-use antiphon_wire::service::messaging::RegisterHandler;
-use antiphon_wire::service::messaging::SendRequest;
-use antiphon_wire::service::messaging::SendToFilter;
-use antiphon_wire::service::messaging::Sent;
 use antiphon_wire::value::Value;
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Event;
@@ -44,6 +38,7 @@ use tokio::sync::mpsc;
 use crate::builder::VERSION;
 use crate::error::Error;
 use crate::error::ErrorKind;
+use crate::tests::kept::Kept;
 use crate::tests::pipe::Cut;
 use crate::tests::pipe::Faulty;
 use crate::transport::Connected;
@@ -84,15 +79,6 @@ struct Model {
     answers: Vec<(u64, Answer)>,
     /// Requests to this path are not answered.
     silent: &'static str,
-}
-
-/// A session as the model keeps it.
-struct Kept {
-    id: SessionId,
-    received: u64,
-    sent: Vec<Vec<u8>>,
-    live: Option<mpsc::UnboundedSender<Vec<u8>>>,
-    registrations: Vec<(String, ConversationId)>,
 }
 
 impl FakeServer {
@@ -331,69 +317,6 @@ impl Model {
         let mut response = Vec::new();
         put_message(&mut response, 55, |out| put_accepted(out, VERSION, &accepted));
         (token, response)
-    }
-}
-
-impl Kept {
-    /// Numbers a message, and sends it if there is a connection.
-    fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut message = Vec::new();
-        write(&mut message);
-        if let Some(live) = &self.live {
-            let _ = live.send(message.clone());
-        }
-        self.sent.push(message);
-    }
-
-    fn serve(
-        &mut self,
-        service: Service,
-        conversation: ConversationId,
-        body: &[u8],
-        world: (&mut Vec<String>, &str),
-    ) {
-        let (executed, silent) = world;
-        match service {
-            Service::MessagingSend => {
-                let SendRequest { path, value } = SendRequest::decode_all(body).unwrap();
-                executed.push(String::decode(value.type_name, value.bytes).unwrap());
-                if path != silent {
-                    self.respond(conversation, |out| value.encode(out));
-                }
-            }
-            Service::MessagingFilterSend => {
-                let sent = SendToFilter::decode_all(body).unwrap();
-                self.respond(conversation, |out| Sent::To(3).encode(out));
-                self.send(|out| {
-                    message::put_request(out, Service::FilterResponse, ConversationId(1));
-                    let outcome = Outcome::Response(sent.value.clone());
-                    let conversation = sent.conversation;
-                    FilterResponse {
-                        conversation,
-                        session: SessionId { server: 1, client: 5 },
-                        outcome,
-                    }
-                    .encode(out);
-                });
-            }
-            Service::MessagingReceiverControlRegistration => {
-                let RegisterHandler { path, conversation: id, .. } =
-                    Decode::decode_all(body).unwrap();
-                self.registrations.push((path.to_owned(), id));
-                self.respond(conversation, |_| {});
-            }
-            Service::MessagingReceiverControlDeregistration | Service::UserPing => {
-                self.respond(conversation, |_| {});
-            }
-            other => panic!("the model does not know {other:?}"),
-        }
-    }
-
-    fn respond(&mut self, conversation: ConversationId, body: impl FnOnce(&mut Vec<u8>)) {
-        self.send(|out| {
-            message::put_response(out, conversation);
-            body(out);
-        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! Sessions against the real server are in `tests/session`.
 
 mod fake_server;
+mod kept;
 mod life;
 mod pipe;
 mod random_cuts;
