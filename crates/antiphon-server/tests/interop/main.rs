@@ -42,6 +42,8 @@ mod paths;
 mod proposed_properties;
 mod refusals;
 mod registrations;
+mod rust_handlers;
+mod rust_requests;
 mod sender_properties;
 mod shutdown;
 mod sizes;
