@@ -153,6 +153,8 @@ impl Settings {
 
     /// The parameters of a connection, for a new session or for the old one.
     pub(crate) fn query(&self, reconnection: Option<Reconnection>) -> String {
+        // Credentials that prove nobody are for the server to refuse, not to be dropped here.
+        let nobody = (self.credentials != Credentials::None).then_some("");
         ConnectionParameters {
             client_type: CLIENT_TYPE,
             version: VERSION,
@@ -160,7 +162,7 @@ impl Settings {
             reconnect_timeout: self.reconnect.kept_for_millis(),
             reconnection,
             properties: &self.properties,
-            principal: self.principal.as_deref(),
+            principal: self.principal.as_deref().or(nobody),
             credentials: self.credentials.as_wire(),
         }
         .to_query()

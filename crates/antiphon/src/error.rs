@@ -168,6 +168,16 @@ impl Error {
         Self::from_inner(kind, text.into(), may_have_executed)
     }
 
+    /// An error of this side about an answer that came.
+    pub(crate) fn answered(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self::from_inner(kind, text.into(), true)
+    }
+
+    /// A path that breaks a rule.
+    pub(crate) fn invalid_path(path: &str, rule: InvalidPath) -> Self {
+        Self::new(ErrorKind::InvalidPath, format!("invalid path {path:?}: {rule}"))
+    }
+
     /// An error with the one that caused it.
     pub(crate) fn caused(
         kind: ErrorKind,
@@ -366,12 +376,6 @@ impl From<Malformed> for Error {
     fn from(fault: Malformed) -> Self {
         let text = format!("the server's response cannot be read: {fault}");
         Self::caused(ErrorKind::InvalidData, text, fault)
-    }
-}
-
-impl From<InvalidPath> for Error {
-    fn from(rule: InvalidPath) -> Self {
-        Self::new(ErrorKind::InvalidPath, rule.to_string())
     }
 }
 

@@ -19,8 +19,8 @@ pub struct Limits {
     pub handler_concurrency: usize,
     /// Requests that wait for a handler; those that find no room are refused as overloaded. Default 16,384.
     pub handler_queue: usize,
-    /// How long a handler may take; then it is dropped and its sender told so. Default 10 s, which is also how long
-    /// an Antiphon server waits unless it is configured otherwise.
+    /// How long a handler may take; then it is dropped and its sender told so. Default 60 s. The server has a limit of
+    /// its own, 10 seconds unless configured otherwise, and tells the sender when that is over.
     pub handler_timeout: Duration,
     /// Bytes that wait to be written before calls wait too, and nothing is read. Default 1 MiB.
     pub outbound: usize,
@@ -36,7 +36,7 @@ impl Default for Limits {
             requests_in_flight: 16_384,
             handler_concurrency: 1024,
             handler_queue: 16_384,
-            handler_timeout: Duration::from_secs(10),
+            handler_timeout: Duration::from_secs(60),
             outbound: 1 << 20,
             filter_responses: 64 << 20,
         }

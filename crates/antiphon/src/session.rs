@@ -28,7 +28,8 @@ use crate::messaging::Messaging;
 use crate::shared::Shared;
 
 /// A session with a server. A cheap clone names the same session, which is closed when the last handle is dropped;
-/// [`Messaging`] and [registrations](crate::Registration) count as handles.
+/// [`Messaging`] and [registrations](crate::Registration) count as handles, and so does what a handler captures: a
+/// handler that asks others by its own session keeps it open until it is [closed](Session::close).
 #[derive(Clone)]
 pub struct Session(Arc<Parts>);
 

@@ -1,13 +1,14 @@
 //! The one lock of a session around its [`Core`], and what may only be done when it is let go: waking and spawning.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 
 use antiphon_wire::ids::ConversationId;
-use antiphon_wire::message::put_request;
 use antiphon_wire::service::Service;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
+use tokio::time::sleep_until;
 use tokio::time::timeout_at;
 
 use crate::core::Answer;
@@ -76,7 +78,8 @@ impl Shared {
         result
     }
 
-    /// Looks at the core, or changes what nobody waits for.
+    /// Looks at the core, or changes what nobody waits for. What belongs to a user is not dropped in it but returned:
+    /// it may hold the last handle of this very session, whose end needs the lock.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&mut Core) -> R) -> R {
         look(&mut self.core.lock())
     }
@@ -111,6 +114,16 @@ impl Shared {
         }
     }
 
+    /// Ends the calls whose time is over, for as long as it is polled. A connection's driver does the same.
+    pub(crate) async fn keep_time(self: &Arc<Self>) -> Infallible {
+        while let Some(deadline) = self.look(Core::next_deadline) {
+            sleep_until(deadline).await;
+            self.change(|core, effects| core.expire(Instant::now(), effects));
+        }
+        // Calls that are made without a connection keep their own time.
+        std::future::pending().await
+    }
+
     /// Waits until the user closes the session.
     pub(crate) async fn closing(&self) {
         loop {
@@ -133,18 +146,23 @@ impl Shared {
         body: impl Fn(&mut Vec<u8>),
     ) -> Answer {
         let _permit = self.permit(deadline).await?;
-        let id = self
-            .when_ready(deadline, |core| {
-                let id = core.calls.enter(&mut core.numbers, deadline).ok_or_else(too_many)?;
-                let sequence = core.outbound.put(|out| {
-                    put_request(out, service, id);
-                    body(out);
-                });
-                core.calls.sent(id, sequence);
-                Ok(id)
-            })
-            .await?;
-        Call { shared: self, id }.await
+        let id = self.when_ready(deadline, |core| core.call(service, deadline, &body)).await?;
+        Call { shared: &**self, id }.await
+    }
+
+    /// Asks at once if the session is connected; the answer can be waited for. It is not counted among the calls that
+    /// are under way.
+    pub(crate) fn call_now(
+        self: &Arc<Self>,
+        service: Service,
+        deadline: Instant,
+        body: impl Fn(&mut Vec<u8>),
+    ) -> Option<Call<Arc<Self>>> {
+        let id = self.change(|core, _| {
+            let ready = matches!(core.is_ready(), Ok(true));
+            ready.then(|| core.call(service, deadline, &body).ok()).flatten()
+        })?;
+        Some(Call { shared: Arc::clone(self), id })
     }
 
     async fn permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
@@ -184,27 +202,24 @@ impl Shared {
 }
 
 /// The wait for an answer.
-struct Call<'a> {
-    shared: &'a Arc<Shared>,
+pub(crate) struct Call<S: Deref<Target = Shared>> {
+    shared: S,
     id: ConversationId,
 }
 
-impl Future for Call<'_> {
+impl<S: Deref<Target = Shared>> Future for Call<S> {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        self.shared.look(|core| core.calls.poll(self.id, cx))
+        let (answer, _old_waker) = self.shared.look(|core| core.calls.poll(self.id, cx));
+        answer
     }
 }
 
-impl Drop for Call<'_> {
+impl<S: Deref<Target = Shared>> Drop for Call<S> {
     fn drop(&mut self) {
         self.shared.look(|core| core.calls.cancel(self.id));
     }
-}
-
-fn too_many() -> Error {
-    Error::new(ErrorKind::LimitExceeded, "too many calls of this session are under way")
 }
 
 fn too_late(why: &str) -> Error {

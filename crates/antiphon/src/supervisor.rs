@@ -123,6 +123,7 @@ impl Supervisor {
                 .ok_or(CloseReason::ConnectionLost)?;
             let connected = tokio::select! {
                 () = self.shared.closing() => return Err(CloseReason::ClosedByClient),
+                never = self.shared.keep_time() => match never {},
                 connected = async { sleep(delay).await; self.attempt(&mut resumable).await } => connected,
             };
             match connected {

@@ -14,19 +14,27 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Adds a callback, in place of the one that was there.
-    pub(crate) fn add(&mut self, filter: Arc<str>, callback: Callback) -> HandlerId {
+    /// Adds a callback, in place of the one that was there, which is returned.
+    pub(crate) fn add(
+        &mut self,
+        filter: Arc<str>,
+        callback: Callback,
+    ) -> (HandlerId, Option<Callback>) {
         self.last_id += 1;
         let id = HandlerId(self.last_id);
-        self.by_filter.insert(filter, (id, callback));
-        id
+        let old = self.by_filter.insert(filter, (id, callback));
+        (id, old.map(|entry| entry.1))
     }
 
-    /// Removes a callback, unless it was replaced.
-    pub(crate) fn remove(&mut self, filter: &str, id: HandlerId) {
-        if self.by_filter.get(filter).is_some_and(|entry| entry.0 == id) {
-            self.by_filter.remove(filter);
-        }
+    /// Takes a callback out, unless it was replaced.
+    pub(crate) fn remove(&mut self, filter: &str, id: HandlerId) -> Option<Callback> {
+        let is_there = self.by_filter.get(filter).is_some_and(|entry| entry.0 == id);
+        is_there.then(|| self.by_filter.remove(filter)).flatten().map(|entry| entry.1)
+    }
+
+    /// Takes all callbacks out: they may hold the session that holds them.
+    pub(crate) fn clear(&mut self) -> Vec<Callback> {
+        self.by_filter.drain().map(|(_, (_, callback))| callback).collect()
     }
 
     pub(crate) fn get(&self, filter: &str) -> Option<Callback> {

@@ -23,8 +23,9 @@ pub(crate) struct Calls {
     next_deadline: Option<Instant>,
 }
 
+/// One call.
 #[derive(Debug)]
-struct Call {
+pub(crate) struct Call {
     /// The number of its message. Whoever answers it has received all messages up to it.
     sequence: u64,
     deadline: Instant,
@@ -58,28 +59,32 @@ impl Calls {
         }
     }
 
-    /// The answer, if it is there; then the call is over. Otherwise its waker is kept.
-    pub(crate) fn poll(&mut self, id: ConversationId, cx: &mut Context<'_>) -> Poll<Answer> {
+    /// The answer, if it is there; then the call is over. Otherwise its waker is kept, and the caller drops the old one.
+    pub(crate) fn poll(
+        &mut self,
+        id: ConversationId,
+        cx: &mut Context<'_>,
+    ) -> (Poll<Answer>, Option<Waker>) {
         let Some(call) = self.table.get_mut(id) else {
             // A call is polled by its one future, which is done when it was answered.
-            return Poll::Pending;
+            return (Poll::Pending, None);
         };
         if let State::Waiting(waker) = &mut call.state {
-            match waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => *waker = Some(cx.waker().clone()),
+            if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return (Poll::Pending, None);
             }
-            return Poll::Pending;
+            return (Poll::Pending, waker.replace(cx.waker().clone()));
         }
         match self.table.remove(id).map(|call| call.state) {
-            Some(State::Answered(answer)) => Poll::Ready(answer),
-            Some(State::Waiting(_)) | None => Poll::Pending,
+            Some(State::Answered(answer)) => (Poll::Ready(answer), None),
+            Some(State::Waiting(old)) => (Poll::Pending, old),
+            None => (Poll::Pending, None),
         }
     }
 
-    /// Nobody waits for the answer any more.
-    pub(crate) fn cancel(&mut self, id: ConversationId) {
-        self.table.remove(id);
+    /// Nobody waits for the answer any more. The caller drops what is left.
+    pub(crate) fn cancel(&mut self, id: ConversationId) -> Option<Call> {
+        self.table.remove(id)
     }
 
     /// Answers a call, unless it is over. Returns the number of its message.

@@ -31,8 +31,9 @@ pub(crate) struct Filters {
     limit: usize,
 }
 
+/// One request to a filter.
 #[derive(Debug)]
-struct FilterRequest {
+pub(crate) struct FilterRequest {
     /// Known with the response to the request, which comes first.
     expected: Option<usize>,
     arrived: usize,
@@ -84,7 +85,7 @@ impl Filters {
         }
         let outcome = match &response.outcome {
             Outcome::Response(value) if request.bytes + value.bytes.len() > limit => {
-                Err(Error::new(
+                Err(Error::answered(
                     ErrorKind::LimitExceeded,
                     format!(
                         "the response was dropped: {limit} bytes of earlier ones are not taken"
@@ -104,33 +105,22 @@ impl Filters {
         effects.wakers.extend(request.waker.take());
     }
 
-    /// The next outcome; `None` after the last.
+    /// The next outcome; `None` after the last. Until it comes the waker is kept, and the caller drops the old one.
     pub(crate) fn poll_next(
         &mut self,
         id: ConversationId,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Arrived>> {
-        let Some(request) = self.table.get_mut(id) else { return Poll::Ready(None) };
-        if let Some(arrived) = request.untaken.pop_front() {
-            if let (_, Ok(value)) = &arrived {
-                request.bytes -= value.len();
-            }
-            return Poll::Ready(Some(arrived));
+    ) -> (Poll<Option<Arrived>>, Option<Waker>) {
+        let Some(request) = self.table.get_mut(id) else { return (Poll::Ready(None), None) };
+        match request.next() {
+            Poll::Ready(next) => (Poll::Ready(next), None),
+            Poll::Pending => (Poll::Pending, request.waker.replace(cx.waker().clone())),
         }
-        if request.expected == Some(request.arrived) {
-            return Poll::Ready(None);
-        }
-        if let Some(lost) = &request.lost {
-            request.arrived += 1;
-            return Poll::Ready(Some((None, Err(lost.clone()))));
-        }
-        request.waker = Some(cx.waker().clone());
-        Poll::Pending
     }
 
-    /// Nobody takes the outcomes any more.
-    pub(crate) fn cancel(&mut self, id: ConversationId) {
-        self.table.remove(id);
+    /// Nobody takes the outcomes any more. The caller drops what is left.
+    pub(crate) fn cancel(&mut self, id: ConversationId) -> Option<FilterRequest> {
+        self.table.remove(id)
     }
 
     /// No request gets more outcomes: all that are missing are this error.
@@ -164,6 +154,21 @@ impl Filters {
 }
 
 impl FilterRequest {
+    fn next(&mut self) -> Poll<Option<Arrived>> {
+        if let Some(arrived) = self.untaken.pop_front() {
+            if let (_, Ok(value)) = &arrived {
+                self.bytes -= value.len();
+            }
+            return Poll::Ready(Some(arrived));
+        }
+        if self.expected == Some(self.arrived) {
+            return Poll::Ready(None);
+        }
+        let Some(lost) = &self.lost else { return Poll::Pending };
+        self.arrived += 1;
+        Poll::Ready(Some((None, Err(lost.clone()))))
+    }
+
     fn is_waiting(&self) -> bool {
         self.lost.is_none() && self.expected != Some(self.arrived)
     }

@@ -4,7 +4,6 @@
 //! only its path. In both cases the handler of the path itself is called, else the one of the nearest path above it.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -50,7 +49,8 @@ pub(crate) struct Registered {
 /// The handlers of a session.
 pub(crate) struct Handlers {
     registrations: Table<Registered>,
-    registered_paths: HashSet<Arc<str>>,
+    /// Which registration a path belongs to. One that is being taken back has lost its path already.
+    owners: HashMap<Arc<str>, ConversationId>,
     addressed: HashMap<Arc<str>, Local>,
     unaddressed: HashMap<Arc<str>, Local>,
     last_id: u64,
@@ -60,7 +60,8 @@ pub(crate) struct Handlers {
     queue: usize,
 }
 
-struct Local {
+/// A handler of this session.
+pub(crate) struct Local {
     id: HandlerId,
     handler: Arc<dyn AnyHandler>,
 }
@@ -70,7 +71,7 @@ impl Handlers {
     pub(crate) fn new(concurrency: usize, queue: usize) -> Self {
         Self {
             registrations: Table::default(),
-            registered_paths: HashSet::new(),
+            owners: HashMap::new(),
             addressed: HashMap::new(),
             unaddressed: HashMap::new(),
             last_id: 0,
@@ -81,25 +82,34 @@ impl Handlers {
         }
     }
 
-    /// Adds a handler, in place of the one that was there.
+    /// Adds a handler, in place of the one that was there, which is returned.
     pub(crate) fn add(
         &mut self,
         path: Arc<str>,
         handler: Arc<dyn AnyHandler>,
         addressing: Addressing,
-    ) -> HandlerId {
+    ) -> (HandlerId, Option<Local>) {
         self.last_id += 1;
         let id = HandlerId(self.last_id);
-        self.table(addressing).insert(path, Local { id, handler });
-        id
+        (id, self.table(addressing).insert(path, Local { id, handler }))
     }
 
-    /// Removes a handler, unless it was replaced.
-    pub(crate) fn remove(&mut self, path: &str, id: HandlerId, addressing: Addressing) {
+    /// Takes a handler out, unless it was replaced.
+    pub(crate) fn remove(
+        &mut self,
+        path: &str,
+        id: HandlerId,
+        addressing: Addressing,
+    ) -> Option<Local> {
         let table = self.table(addressing);
-        if table.get(path).is_some_and(|local| local.id == id) {
-            table.remove(path);
-        }
+        let is_there = table.get(path).is_some_and(|local| local.id == id);
+        is_there.then(|| table.remove(path)).flatten()
+    }
+
+    /// Takes all handlers out: they may hold the session that holds them.
+    pub(crate) fn clear(&mut self) -> Vec<Local> {
+        let tables = [&mut self.addressed, &mut self.unaddressed];
+        tables.into_iter().flat_map(|table| table.drain()).map(|(_, local)| local).collect()
     }
 
     /// Enters a registration, unless there is one for the path already or there are too many.
@@ -108,17 +118,27 @@ impl Handlers {
         numbers: &mut Numbers,
         registered: Registered,
     ) -> Option<ConversationId> {
-        if !self.registered_paths.insert(Arc::clone(&registered.path)) {
+        if self.owners.contains_key(&registered.path) {
             return None;
         }
-        self.registrations.insert(numbers, registered)
+        let path = Arc::clone(&registered.path);
+        let id = self.registrations.insert(numbers, registered)?;
+        self.owners.insert(path, id);
+        Some(id)
     }
 
     /// Forgets a registration.
     pub(crate) fn deregister(&mut self, registration: ConversationId) -> Option<Registered> {
-        let registered = self.registrations.remove(registration)?;
-        self.registered_paths.remove(&registered.path);
-        Some(registered)
+        self.release(registration);
+        self.registrations.remove(registration)
+    }
+
+    /// Gives the path of a registration free for another one. Requests that are on their way are still served.
+    pub(crate) fn release(&mut self, registration: ConversationId) {
+        let Some(registered) = self.registrations.get(registration) else { return };
+        if self.owners.get(&registered.path) == Some(&registration) {
+            self.owners.remove(&registered.path);
+        }
     }
 
     /// A registration.
@@ -126,9 +146,11 @@ impl Handlers {
         self.registrations.get(registration).cloned()
     }
 
-    /// All registrations.
+    /// All registrations that are not being taken back.
     pub(crate) fn registrations(&mut self) -> Vec<(ConversationId, Registered)> {
-        self.registrations.iter_mut().map(|(id, registered)| (id, registered.clone())).collect()
+        let Self { registrations, owners, .. } = self;
+        let owned = registrations.iter_mut().filter(|(id, one)| owners.get(&one.path) == Some(id));
+        owned.map(|(id, registered)| (id, registered.clone())).collect()
     }
 
     /// The handler for requests of a registration.
@@ -165,9 +187,9 @@ impl Handlers {
         next
     }
 
-    /// Requests of a session that is over are not worth handling.
-    pub(crate) fn drop_waiting(&mut self) {
-        self.waiting = VecDeque::new();
+    /// Takes out the requests that wait: those of a session that is over are not worth handling.
+    pub(crate) fn take_waiting(&mut self) -> VecDeque<Invocation> {
+        std::mem::take(&mut self.waiting)
     }
 
     /// How many handlers run.

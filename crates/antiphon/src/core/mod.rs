@@ -22,6 +22,7 @@ mod receive;
 mod recovery;
 mod table;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -31,6 +32,8 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message::CLOSE_REQUEST_MESSAGE;
+use antiphon_wire::message::put_request;
+use antiphon_wire::service::Service;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -43,6 +46,7 @@ pub(crate) use crate::core::handlers::Admission;
 pub(crate) use crate::core::handlers::HandlerId;
 pub(crate) use crate::core::handlers::Handlers;
 pub(crate) use crate::core::handlers::Invocation;
+use crate::core::handlers::Local;
 pub(crate) use crate::core::handlers::Registered;
 pub(crate) use crate::core::handlers::Ticket;
 pub(crate) use crate::core::outbound::Outbound;
@@ -55,6 +59,7 @@ use crate::events::CloseReason;
 use crate::events::SessionEvent;
 use crate::events::SessionState;
 use crate::limits::Limits;
+use crate::messaging::Callback;
 
 /// The state of a session.
 pub(crate) struct Core {
@@ -84,6 +89,15 @@ pub(crate) struct Core {
 pub(crate) struct Effects {
     pub(crate) wakers: Vec<Waker>,
     pub(crate) invocations: Vec<Invocation>,
+    /// To be dropped: it is the user's, and may hold handles of this session.
+    retired: Retired,
+}
+
+#[derive(Default)]
+struct Retired {
+    handlers: Vec<Local>,
+    callbacks: Vec<Callback>,
+    waiting: VecDeque<Invocation>,
 }
 
 /// Who a session is, as a server told.
@@ -155,6 +169,8 @@ impl Core {
         self.state = SessionState::Closed(reason);
         self.tell(&SessionEvent::Closed(reason));
         self.subscribers = Vec::new();
+        effects.retired.handlers = self.handlers.clear();
+        effects.retired.callbacks = self.callbacks.clear();
     }
 
     /// The connection is lost; the session may come back.
@@ -215,7 +231,7 @@ impl Core {
         self.fail_all(error, effects);
         self.epoch += 1;
         self.received = 0;
-        self.handlers.drop_waiting();
+        effects.retired.waiting = self.handlers.take_waiting();
     }
 
     fn fail_all(&mut self, error: &Error, effects: &mut Effects) {
@@ -285,6 +301,24 @@ impl Core {
     /// A handler is done. What it leads to is in `effects`.
     pub(crate) fn handled(&mut self, effects: &mut Effects) {
         effects.invocations.extend(self.handlers.done());
+    }
+
+    /// Sends a request to the server, whose answer is awaited until `deadline`.
+    pub(crate) fn call(
+        &mut self,
+        service: Service,
+        deadline: Instant,
+        body: &impl Fn(&mut Vec<u8>),
+    ) -> Result<ConversationId, Error> {
+        let id = self.calls.enter(&mut self.numbers, deadline).ok_or_else(|| {
+            Error::new(ErrorKind::LimitExceeded, "too many calls of this session are under way")
+        })?;
+        let sequence = self.outbound.put(|out| {
+            put_request(out, service, id);
+            body(out);
+        });
+        self.calls.sent(id, sequence);
+        Ok(id)
     }
 
     /// A path that is registered already.

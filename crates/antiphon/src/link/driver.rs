@@ -117,14 +117,16 @@ impl Driver {
             self.linger = Some(Instant::now() + LINGER);
         }
         for _ in 0..TURNS_PER_POLL {
-            let read = self.poll_read(cx);
+            let held_back = self.is_full();
+            let read = if held_back { Poll::Pending } else { self.poll_read(cx) };
             if let Poll::Ready(Err(ended)) = read {
                 return Poll::Ready(ended);
             }
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(self.lost(&error));
             }
-            if read.is_pending() {
+            // What was held back while too much waited to be written is read now that it does not.
+            if read.is_pending() && (!held_back || self.is_full()) {
                 return self.poll_timer(cx);
             }
         }
@@ -133,14 +135,15 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Reads once, unless too much waits to be written.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+    /// Whether so much waits to be written that nothing is read.
+    fn is_full(&self) -> bool {
         let unwritten = self.writing.len() - self.written;
-        if self.shared.look(|core| core.outbound.waiting()) + unwritten
-            >= self.shared.outbound_limit()
-        {
-            return Poll::Pending;
-        }
+        let waiting = self.shared.look(|core| core.outbound.waiting());
+        waiting + unwritten >= self.shared.outbound_limit()
+    }
+
+    /// Reads once.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         let mut end = None;
         let Self { shared, io, decoder, rest, .. } = self;
         let read = inbound::poll_read(io, cx, rest, |bytes| take(shared, decoder, bytes, &mut end));

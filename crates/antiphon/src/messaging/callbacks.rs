@@ -85,7 +85,7 @@ impl Messaging {
         };
         let filter: Arc<str> = filter.into();
         let callback: Callback = Arc::new(both);
-        let id =
+        let (id, _replaced) =
             self.handle.shared().look(|core| core.callbacks.add(Arc::clone(&filter), callback));
         FilterHandler { handle: self.handle.clone(), filter, id, kept: false }
     }

@@ -154,7 +154,8 @@ impl<R: DataType> FilterResponses<R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<FilterResponse<R>>> {
         let id = self.id;
-        let arrived = self.handle.shared().look(|core| core.filters.poll_next(id, cx));
+        let (arrived, _old_waker) =
+            self.handle.shared().look(|core| core.filters.poll_next(id, cx));
         arrived.map(|arrived| arrived.map(|arrived| self.take(arrived)))
     }
 

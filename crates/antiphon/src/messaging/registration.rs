@@ -1,5 +1,6 @@
 //! Handlers come and go: with the server's knowledge, or for this session alone.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Encode;
@@ -79,6 +80,7 @@ impl Drop for Registration {
             place.remove(shared);
             return;
         }
+        // What can be told to the server at once is: then the path is free again for this session.
         let withdrawal = place.withdraw(Arc::clone(shared), self.handle.deadline());
         shared.runtime().spawn(async {
             // A server that refuses it, or is gone, has no registration either.
@@ -88,25 +90,45 @@ impl Drop for Registration {
 }
 
 impl Place {
-    /// Takes the registration back, then removes the handler. It does not keep the session open.
-    async fn withdraw(self, shared: Arc<Shared>, deadline: Instant) -> Result<(), Error> {
-        let registered = self
-            .registration
-            .and_then(|registration| shared.look(|core| core.handlers.registered(registration)));
-        let place = Removed { place: self, shared };
-        let Some(registered) = registered else { return Ok(()) };
+    /// Takes the registration back, then removes the handler. The server is told before this returns, unless there is
+    /// no connection. The future does not keep the session open.
+    fn withdraw(
+        self,
+        shared: Arc<Shared>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let registration = self.registration;
+        let registered =
+            registration.and_then(|id| shared.look(|core| core.handlers.registered(id)));
+        let removed = Removed { place: self, shared: Arc::clone(&shared) };
         let service = Service::MessagingReceiverControlDeregistration;
-        let body = |out: &mut Vec<u8>| deregister_body(&registered, out);
-        place.shared.call(service, deadline, body).await.map(drop)
+        let told = registered.as_ref().and_then(|registered| {
+            shared.call_now(service, deadline, |out| deregister_body(registered, out))
+        });
+        if let (Some(_), Some(registration)) = (&told, registration) {
+            shared.look(|core| core.handlers.release(registration));
+        }
+        async move {
+            let _removed = removed;
+            match (told, registered) {
+                (Some(told), _) => told.await.map(drop),
+                (None, Some(registered)) => {
+                    let body = |out: &mut Vec<u8>| deregister_body(&registered, out);
+                    shared.call(service, deadline, body).await.map(drop)
+                }
+                (None, None) => Ok(()),
+            }
+        }
     }
 
     fn remove(&self, shared: &Shared) {
-        shared.look(|core| {
+        let removed = shared.look(|core| {
             if let Some(registration) = self.registration {
                 core.handlers.deregister(registration);
             }
-            core.handlers.remove(&self.path, self.handler, self.addressing);
+            core.handlers.remove(&self.path, self.handler, self.addressing)
         });
+        drop(removed);
     }
 }
 
@@ -160,8 +182,8 @@ impl Messaging {
         handler: Arc<dyn AnyHandler>,
         addressing: Addressing,
     ) -> Result<Registration, Error> {
-        let path: Arc<str> = Path::parse(path)?.as_str().into();
-        let handler = self.handle.shared().look(|core| {
+        let path = normalised(path)?;
+        let (handler, _replaced) = self.handle.shared().look(|core| {
             core.check_open()?;
             Ok::<_, Error>(core.handlers.add(Arc::clone(&path), handler, addressing))
         })?;
@@ -175,12 +197,12 @@ impl Messaging {
         handler: Arc<dyn AnyHandler>,
         keys: &[&str],
     ) -> Result<Registration, Error> {
-        let path: Arc<str> = Path::parse(path)?.as_str().into();
+        let path = normalised(path)?;
         let keys = keys.iter().map(ToString::to_string).collect();
         let registered = Registered { path: Arc::clone(&path), keys };
         let shared = self.handle.shared();
         let addressing = Addressing::Unaddressed;
-        let (id, handler) = shared.look(|core| {
+        let (id, (handler, _replaced)) = shared.look(|core| {
             core.check_open()?;
             let id = core.register(registered.clone())?;
             Ok::<_, Error>((id, core.handlers.add(Arc::clone(&path), handler, addressing)))
@@ -197,6 +219,13 @@ impl Messaging {
             return Err(error);
         }
         Ok(registration)
+    }
+}
+
+fn normalised(path: &str) -> Result<Arc<str>, Error> {
+    match Path::parse(path) {
+        Ok(normalised) => Ok(normalised.as_str().into()),
+        Err(rule) => Err(Error::invalid_path(path, rule)),
     }
 }
 

@@ -198,6 +198,27 @@ async fn a_request_waits_for_the_connection_but_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_limit_counts_while_there_is_no_connection() {
+    let server = FakeServer::new(Keeps::Everything);
+    let session = open(&server).await;
+    let messaging = session.messaging().with_timeout(Duration::from_secs(5));
+    let request = messaging.send_request_to_path::<String>("silent", "hello");
+    let (answer, ()) = within(async {
+        tokio::join!(request, async {
+            while server.executed().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            server.set_down(true);
+            server.hang_up();
+        })
+    })
+    .await;
+    let error = answer.unwrap_err();
+    assert!(error.is_timeout() && error.may_have_executed(), "{error}");
+    assert_eq!(session.state(), SessionState::Recovering);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_server_is_found_out() {
     let server = FakeServer::new(Keeps::Everything);
     server.announce_pings(1000);

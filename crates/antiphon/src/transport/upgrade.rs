@@ -1,5 +1,7 @@
 //! The upgrade from HTTP to WebSocket, as a client asks for it. HTTP itself is a library's.
 
+use std::error::Error as StdError;
+use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -82,8 +84,23 @@ fn check(response: &Response<Incoming>, key: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A server that refuses the client's certificate says so only after the handshake.
 fn failed(error: hyper::Error) -> Error {
-    Error::caused(ErrorKind::Connect, format!("no WebSocket connection: {error}"), error)
+    let mut text = format!("no WebSocket connection: {error}");
+    let (mut kind, mut cause) = (ErrorKind::Connect, error.source());
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        if is_tls(inner) {
+            kind = ErrorKind::Tls;
+        }
+        cause = inner.source();
+    }
+    Error::caused(kind, text, error)
+}
+
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    carried.is_some_and(|carried| carried.is::<tokio_rustls::rustls::Error>())
 }
 
 fn no_websocket(why: &str) -> Error {

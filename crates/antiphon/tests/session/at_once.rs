@@ -156,3 +156,13 @@ async fn a_session_with_no_room_for_waiting_requests_answers_one_after_the_other
         assert_eq!(within(asked).await.unwrap_err().kind(), ErrorKind::Rejected);
     }
 }
+
+#[tokio::test]
+async fn messages_that_are_larger_than_the_room_to_send_get_through() {
+    let server = TestServer::start();
+    let limits = Limits { outbound: 1, ..Limits::default() };
+    let handling = join_limited(&server, limits.clone()).await;
+    let sending = join_limited(&server, limits).await;
+    let _registration = register(&handling, "echo", Echo).await;
+    expect_numbers(&sending, 200, 5000).await;
+}

@@ -41,6 +41,8 @@ async fn wrong_credentials_are_refused() {
         server.builder().credentials(Credentials::None),
         server.builder().credentials(Credentials::Custom(vec![1, 2, 3])),
         server.builder().principal("stranger"),
+        // Who they are is not said.
+        Session::builder(server.url()).password("password"),
     ] {
         let error = within(builder.connect()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AuthenticationFailed);

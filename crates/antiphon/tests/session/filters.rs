@@ -314,3 +314,15 @@ async fn many_filter_requests_at_once_do_not_mix() {
         done.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_response_that_came_and_was_dropped_may_have_been_executed() {
+    let server = TestServer::start();
+    let client = server.join_as_client().await;
+    let _handler = add(&client, "path", Echo);
+    let limits = Limits { filter_responses: 1, ..Limits::default() };
+    let sending = within(server.builder().limits(limits).connect()).await.unwrap();
+    let collected = within(request(&sending).await.collect_all()).await;
+    let (_, error) = collected.errors().next().unwrap();
+    assert!(error.may_have_executed(), "{error}");
+}

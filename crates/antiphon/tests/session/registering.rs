@@ -240,3 +240,22 @@ async fn addressed_and_unaddressed_handlers_do_not_meet() {
     assert_eq!(by_path(&session, "path").await.unwrap(), "unaddressed");
     drop(registration);
 }
+
+#[tokio::test]
+async fn a_path_is_free_once_its_registration_was_dropped() {
+    let server = TestServer::start();
+    let session = server.join().await;
+    drop(register(&session, "path", Echo).await);
+    let again = session.messaging().register_request_handler("path", Reply("again"), &[]);
+    let _again = within(again).await.unwrap();
+    assert_eq!(within(ask(&session, "path")).await.unwrap().unwrap(), "again");
+}
+
+#[tokio::test]
+async fn a_path_that_breaks_a_rule_is_named() {
+    let server = TestServer::start();
+    let session = server.join().await;
+    let refused = session.messaging().register_request_handler("a//b", Echo, &[]);
+    let error = within(refused).await.err().unwrap();
+    assert_eq!(error.to_string(), "invalid path \"a//b\": a path has no empty segment");
+}
