@@ -123,6 +123,11 @@ impl SessionBuilder {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn into_settings(self) -> Settings {
+        self.settings
+    }
+
     /// Opens the session: one attempt. Must be called on a tokio runtime, on which the session then lives.
     ///
     /// # Errors

@@ -17,14 +17,14 @@ use antiphon_wire::service::control::SessionFetch;
 
 use crate::error::Error;
 use crate::error::ErrorKind;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::session::optional_properties;
 use crate::session::owned;
 
-/// What a session can do with others; see [`Session::clients`].
+/// What a session can do with others; see [`Session::clients`](crate::Session::clients).
 #[derive(Debug, Clone)]
 pub struct Clients {
-    session: Session,
+    handle: Handle,
 }
 
 /// Sessions that match a filter.
@@ -48,8 +48,8 @@ pub struct FetchedSession {
 }
 
 impl Clients {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { session }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// Lists the sessions that match a filter, at most `limit`, with the properties of these keys.
@@ -82,8 +82,8 @@ impl Clients {
             }
             .encode(out);
         };
-        let session = &self.session;
-        let answer = session.shared().call(Service::SessionFetch, session.deadline(), body).await?;
+        let handle = &self.handle;
+        let answer = handle.shared().call(Service::SessionFetch, handle.deadline(), body).await?;
         match Fetched::decode_all(&answer)? {
             Fetched::Sessions { sessions, total } => {
                 let wants_id = properties.iter().any(|key| told.contains(key));
@@ -107,9 +107,9 @@ impl Clients {
         let body = |out: &mut Vec<u8>| {
             GetSessionProperties { session, keys: keys.to_vec() }.encode(out);
         };
-        let deadline = self.session.deadline();
+        let deadline = self.handle.deadline();
         let service = Service::GetSessionProperties;
-        let answer = self.session.shared().call(service, deadline, body).await?;
+        let answer = self.handle.shared().call(service, deadline, body).await?;
         let properties = optional_properties(&answer)?
             .ok_or_else(|| Error::new(ErrorKind::NoSuchSession, format!("no session {session}")))?;
         Ok(owned(&properties))
@@ -122,8 +122,8 @@ impl Clients {
     /// MODIFY_SESSION, and what can befall every call.
     pub async fn close(&self, session: SessionId) -> Result<(), Error> {
         let body = |out: &mut Vec<u8>| CloseClient { session }.encode(out);
-        let deadline = self.session.deadline();
-        self.session.shared().call(Service::CloseClient, deadline, body).await.map(drop)
+        let deadline = self.handle.deadline();
+        self.handle.shared().call(Service::CloseClient, deadline, body).await.map(drop)
     }
 }
 

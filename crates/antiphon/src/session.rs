@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::builder::SessionBuilder;
 use crate::clients::Clients;
 use crate::credentials::Credentials;
+use crate::deadline::after;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::events::CloseReason;
@@ -27,9 +28,20 @@ use crate::messaging::Messaging;
 use crate::shared::Shared;
 
 /// A session with a server. A cheap clone names the same session, which is closed when the last handle is dropped;
-/// [registrations](crate::Registration) count as handles.
+/// [`Messaging`] and [registrations](crate::Registration) count as handles.
 #[derive(Clone)]
-pub struct Session(Arc<Owner>);
+pub struct Session(Arc<Parts>);
+
+/// What a session hands out by reference, so that its futures need no temporary to live on.
+struct Parts {
+    handle: Handle,
+    messaging: Messaging,
+    clients: Clients,
+}
+
+/// Keeps a session open.
+#[derive(Clone)]
+pub(crate) struct Handle(Arc<Owner>);
 
 /// Closes the session when nobody holds it any more.
 struct Owner {
@@ -40,6 +52,27 @@ struct Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         self.shared.close();
+    }
+}
+
+impl Handle {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.0.request_timeout
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        after(self.0.request_timeout)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, state) = self.shared().look(|core| (core.session, core.state));
+        f.debug_struct("Session").field("id", &id).field("state", &state).finish()
     }
 }
 
@@ -59,19 +92,18 @@ impl Session {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, request_timeout: Duration) -> Self {
-        Self(Arc::new(Owner { shared, request_timeout }))
+        let handle = Handle(Arc::new(Owner { shared, request_timeout }));
+        let messaging = Messaging::new(handle.clone());
+        let clients = Clients::new(handle.clone());
+        Self(Arc::new(Parts { handle, messaging, clients }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.0.shared
+        self.0.handle.shared()
     }
 
-    pub(crate) fn request_timeout(&self) -> Duration {
-        self.0.request_timeout
-    }
-
-    pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.0.request_timeout
+    fn deadline(&self) -> Instant {
+        self.0.handle.deadline()
     }
 
     /// Under which id others can address it. It changes when the session is lost and another takes its place.
@@ -82,14 +114,14 @@ impl Session {
 
     /// Requests and handlers.
     #[must_use]
-    pub fn messaging(&self) -> Messaging {
-        Messaging::new(self.clone())
+    pub fn messaging(&self) -> &Messaging {
+        &self.0.messaging
     }
 
     /// Looking at other sessions, and closing them.
     #[must_use]
-    pub fn clients(&self) -> Clients {
-        Clients::new(self.clone())
+    pub fn clients(&self) -> &Clients {
+        &self.0.clients
     }
 
     /// The session's own fixed properties, all but `$Roles`.
@@ -174,7 +206,7 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id()).field("state", &self.state()).finish()
+        fmt::Debug::fmt(&self.0.handle, f)
     }
 }
 

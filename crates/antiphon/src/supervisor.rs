@@ -14,6 +14,7 @@ use tracing::info;
 use crate::builder::Settings;
 use crate::core::Effects;
 use crate::core::Identity;
+use crate::deadline::after;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::events::CloseReason;
@@ -99,7 +100,8 @@ impl Supervisor {
                 }
                 Ended::Closed(reason) => break reason,
             };
-            match self.recover(resumable).await {
+            // Rarely needed and large, so it is not part of every idle session's task.
+            match Box::pin(self.recover(resumable)).await {
                 Ok(next) => link = next,
                 Err(reason) => break reason,
             }
@@ -189,7 +191,7 @@ impl Supervisor {
     /// Registers every handler with a server that knows of none.
     fn register_again(&self) {
         let registrations = self.shared.look(|core| core.handlers.registrations());
-        let deadline = Instant::now() + self.settings.request_timeout;
+        let deadline = after(self.settings.request_timeout);
         for (id, registered) in registrations {
             let shared = Arc::clone(&self.shared);
             self.shared.runtime().spawn(async move {

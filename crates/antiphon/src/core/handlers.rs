@@ -4,6 +4,7 @@
 //! only its path. In both cases the handler of the path itself is called, else the one of the nearest path above it.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub(crate) struct Registered {
 /// The handlers of a session.
 pub(crate) struct Handlers {
     registrations: Table<Registered>,
+    registered_paths: HashSet<Arc<str>>,
     addressed: HashMap<Arc<str>, Local>,
     unaddressed: HashMap<Arc<str>, Local>,
     last_id: u64,
@@ -68,6 +70,7 @@ impl Handlers {
     pub(crate) fn new(concurrency: usize, queue: usize) -> Self {
         Self {
             registrations: Table::default(),
+            registered_paths: HashSet::new(),
             addressed: HashMap::new(),
             unaddressed: HashMap::new(),
             last_id: 0,
@@ -105,13 +108,22 @@ impl Handlers {
         numbers: &mut Numbers,
         registered: Registered,
     ) -> Option<ConversationId> {
-        let conflict = self.registrations.iter_mut().any(|(_, old)| old.path == registered.path);
-        if conflict { None } else { self.registrations.insert(numbers, registered) }
+        if !self.registered_paths.insert(Arc::clone(&registered.path)) {
+            return None;
+        }
+        self.registrations.insert(numbers, registered)
     }
 
     /// Forgets a registration.
     pub(crate) fn deregister(&mut self, registration: ConversationId) -> Option<Registered> {
-        self.registrations.remove(registration)
+        let registered = self.registrations.remove(registration)?;
+        self.registered_paths.remove(&registered.path);
+        Some(registered)
+    }
+
+    /// A registration.
+    pub(crate) fn registered(&self, registration: ConversationId) -> Option<Registered> {
+        self.registrations.get(registration).cloned()
     }
 
     /// All registrations.

@@ -48,6 +48,7 @@ pub(crate) use crate::core::handlers::Ticket;
 pub(crate) use crate::core::outbound::Outbound;
 pub(crate) use crate::core::receive::Received;
 pub(crate) use crate::core::table::Numbers;
+use crate::deadline::CENTURY;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::events::CloseReason;
@@ -110,7 +111,7 @@ impl Core {
             filters: Filters::new(limits.filter_responses),
             handlers: Handlers::new(limits.handler_concurrency, limits.handler_queue),
             callbacks: Callbacks::default(),
-            handler_timeout: limits.handler_timeout,
+            handler_timeout: limits.handler_timeout.min(CENTURY),
             subscribers: Vec::new(),
             driver: None,
         }
@@ -258,6 +259,7 @@ impl Core {
             // There is room for one event in a new channel.
             let _ = subscriber.try_send(SessionEvent::Closed(reason));
         } else {
+            self.subscribers.retain(|subscriber| !subscriber.is_closed());
             self.subscribers.push(subscriber);
         }
     }
@@ -273,9 +275,9 @@ impl Core {
         });
     }
 
-    /// The answer of a handler; dropped if the session in which it was asked is over.
+    /// The answer of a handler; dropped if the session in which it was asked is over, or if nobody wants it.
     pub(crate) fn answer(&mut self, ticket: Ticket, write: impl FnOnce(&mut Vec<u8>)) {
-        if ticket.epoch == self.epoch && !self.closing {
+        if ticket.epoch == self.epoch && !self.closing && ticket.conversation != ONE_WAY {
             self.outbound.put(write);
         }
     }
@@ -296,6 +298,9 @@ impl Core {
         })
     }
 }
+
+/// The conversation of a request that is not to be answered.
+const ONE_WAY: ConversationId = ConversationId(0);
 
 fn closed(reason: CloseReason) -> Error {
     Error::new(ErrorKind::SessionClosed, reason.to_string())

@@ -106,6 +106,7 @@ impl Outbound {
     /// Gives back all room that is not needed.
     pub(crate) fn shrink(&mut self) {
         self.message = Vec::new();
+        self.keys = Keys::default();
         if self.frames.is_empty() {
             self.frames = Vec::new();
         }
@@ -137,7 +138,7 @@ impl Keys {
     }
 }
 
-const KEYS_AT_ONCE: usize = 128;
+const KEYS_AT_ONCE: usize = 512;
 
 /// The WebSocket close code of an ordinary end.
 const NORMAL: u16 = 1000;

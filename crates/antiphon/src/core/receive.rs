@@ -84,10 +84,10 @@ impl Core {
         let (body, now) = request;
         let ticket = Ticket { conversation, epoch: self.epoch };
         match Service::from_number(service) {
-            Some(Service::SystemPing | Service::UserPing) => self.acknowledge(conversation),
+            Some(Service::SystemPing | Service::UserPing) => self.acknowledge(ticket),
             Some(Service::FilterResponse) => {
                 self.filters.arrive(&FilterResponse::decode_all(body)?, effects);
-                self.acknowledge(conversation);
+                self.acknowledge(ticket);
             }
             Some(Service::MessagingReceiverClient) => {
                 let request = HandlerRequest::decode_all(body)?;
@@ -106,8 +106,8 @@ impl Core {
         Ok(())
     }
 
-    fn acknowledge(&mut self, conversation: ConversationId) {
-        self.outbound.put(|out| message::put_response(out, conversation));
+    fn acknowledge(&mut self, ticket: Ticket) {
+        self.answer(ticket, |out| message::put_response(out, ticket.conversation));
     }
 
     fn refuse(&mut self, ticket: Ticket, reason: Reason, text: &str) {

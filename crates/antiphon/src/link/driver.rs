@@ -51,8 +51,8 @@ pub(crate) struct Driver {
     writing: Vec<u8>,
     written: usize,
     unflushed: bool,
-    /// Others had their turn since there was something to write.
-    deferred: bool,
+    /// How often others had their turn while this task had something to write, and how much that was the last time.
+    deferred: (u32, usize),
     /// After so long without a byte from the server it is gone; `None`: it does not ping.
     patience: Option<Duration>,
     last_read: Instant,
@@ -74,7 +74,7 @@ impl Driver {
             writing: Vec::new(),
             written: 0,
             unflushed: false,
-            deferred: false,
+            deferred: (0, 0),
             patience,
             last_read: now,
             linger: None,
@@ -158,7 +158,7 @@ impl Driver {
     fn take_rest(&mut self) -> Option<Ended> {
         let mut end = None;
         let used = take(&self.shared, &mut self.decoder, &mut self.rest, &mut end);
-        self.rest.drain(..used);
+        self.rest = self.rest.split_off(used);
         end.map(|end| self.ended(end))
     }
 
@@ -187,13 +187,14 @@ impl Driver {
         if waiting == 0 {
             return false;
         }
-        if !alone && !self.deferred {
-            self.deferred = true;
+        let (turns, before) = self.deferred;
+        if !alone && turns < MOST_DEFERRALS && waiting > before {
+            self.deferred = (turns + 1, waiting);
             let mut others = pin!(tokio::task::yield_now());
             // Polled once, it has this task woken when the others had their turn.
             return others.as_mut().poll(cx).is_ready();
         }
-        self.deferred = false;
+        self.deferred = (0, 0);
         self.shared.look(|core| core.outbound.take(&mut self.writing));
         if waiting >= self.shared.outbound_limit() {
             self.shared.announce();
@@ -327,6 +328,10 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long the last bytes of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What waits is written when a turn of the others has added nothing to it, or after so many turns. A turn costs less
+/// than a write.
+const MOST_DEFERRALS: u32 = 4;
 
 /// A connection with more to read than this waits until others had their turn.
 const TURNS_PER_POLL: usize = 8;

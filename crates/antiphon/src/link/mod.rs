@@ -58,10 +58,13 @@ impl Link {
             ConnectionResponse::Resumed { ping_period, .. } => ping_period,
             ConnectionResponse::Refused(_) => 0,
         };
-        let ping_period = Duration::from_millis(ping_period);
+        let ping_period = Duration::from_millis(ping_period).min(LONGEST_PING_PERIOD);
         Ok((Self { io, decoder, rest, ping_period }, response))
     }
 }
+
+/// A longer one is as good as none, and time is counted in it.
+const LONGEST_PING_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
 /// The connection response and how many bytes it took, if it is there.
 fn first_message(

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::messaging::FilterResponse;
 use crate::messaging::FilterResponses;
 use crate::messaging::Messaging;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::value::DataType;
 use crate::value::ToValue;
 use crate::value::ValueError;
@@ -21,7 +21,7 @@ use crate::value::ValueError;
 /// keep them.
 #[must_use = "the callbacks are removed when this is dropped"]
 pub struct FilterHandler {
-    session: Session,
+    handle: Handle,
     filter: Arc<str>,
     id: HandlerId,
     kept: bool,
@@ -37,8 +37,8 @@ impl FilterHandler {
 impl Drop for FilterHandler {
     fn drop(&mut self) {
         if !self.kept {
-            let Self { session, filter, id, .. } = self;
-            session.shared().look(|core| core.callbacks.remove(filter, *id));
+            let Self { handle, filter, id, .. } = self;
+            handle.shared().look(|core| core.callbacks.remove(filter, *id));
         }
     }
 }
@@ -86,8 +86,8 @@ impl Messaging {
         let filter: Arc<str> = filter.into();
         let callback: Callback = Arc::new(both);
         let id =
-            self.session.shared().look(|core| core.callbacks.add(Arc::clone(&filter), callback));
-        FilterHandler { session: self.session.clone(), filter, id, kept: false }
+            self.handle.shared().look(|core| core.callbacks.add(Arc::clone(&filter), callback));
+        FilterHandler { handle: self.handle.clone(), filter, id, kept: false }
     }
 
     pub(crate) async fn ask_filter_calling_back(
@@ -98,7 +98,7 @@ impl Messaging {
     ) -> Result<usize, Error> {
         let responses = self.ask_filter(filter, path, request).await?;
         let expected = responses.expected();
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         if let Some(callback) = shared.look(|core| core.callbacks.get(filter)) {
             shared.runtime().spawn(call_back(responses, callback));
         }

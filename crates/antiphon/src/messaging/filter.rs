@@ -1,5 +1,6 @@
 //! Requests to a filter, and the outcomes as they come.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -19,13 +20,14 @@ use futures_core::Stream;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
+use crate::clients::Clients;
 use crate::core::Arrived;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::messaging::Messaging;
 use crate::messaging::requests::encode;
 use crate::messaging::requests::response;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::value::DataType;
 use crate::value::ToValue;
 
@@ -44,7 +46,7 @@ pub struct FilterResponse<R> {
 ///
 /// Dropping it ends the interest in what has not come yet.
 pub struct FilterResponses<R> {
-    session: Session,
+    handle: Handle,
     filter: Box<str>,
     id: ConversationId,
     expected: usize,
@@ -130,9 +132,11 @@ impl<R: DataType> FilterResponses<R> {
     /// # Errors
     /// As [`Clients::fetch`](crate::Clients::fetch): it needs the permission VIEW_SESSION.
     pub async fn missing_sessions(&self) -> Result<Vec<SessionId>, Error> {
-        let fetched = self.session.clients().fetch(&self.filter, &[], u32::MAX).await?;
+        let clients = Clients::new(self.handle.clone());
+        let fetched = clients.fetch(&self.filter, &[], u32::MAX).await?;
         let ids = fetched.sessions.into_iter().map(|session| session.id);
-        Ok(ids.filter(|id| !self.answered.contains(id)).collect())
+        let answered: HashSet<&SessionId> = self.answered.iter().collect();
+        Ok(ids.filter(|id| !answered.contains(id)).collect())
     }
 
     async fn collect(&mut self, most: usize, deadline: Option<Instant>) -> Collected<R> {
@@ -150,7 +154,7 @@ impl<R: DataType> FilterResponses<R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<FilterResponse<R>>> {
         let id = self.id;
-        let arrived = self.session.shared().look(|core| core.filters.poll_next(id, cx));
+        let arrived = self.handle.shared().look(|core| core.filters.poll_next(id, cx));
         arrived.map(|arrived| arrived.map(|arrived| self.take(arrived)))
     }
 
@@ -186,7 +190,7 @@ impl<R> fmt::Debug for FilterResponses<R> {
 
 impl<R> Drop for FilterResponses<R> {
     fn drop(&mut self) {
-        self.session.shared().look(|core| core.filters.cancel(self.id));
+        self.handle.shared().look(|core| core.filters.cancel(self.id));
     }
 }
 
@@ -199,13 +203,13 @@ impl Messaging {
     ) -> Result<FilterResponses<R>, Error> {
         let (type_name, bytes) = encode(&request)?;
         let deadline = self.deadline();
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         let id = shared
             .look(|core| core.filters.enter(&mut core.numbers, deadline))
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "too many filter requests"))?;
         // From here on the entry is removed if the request fails, or if nobody waits any more.
         let mut responses = FilterResponses {
-            session: self.session.clone(),
+            handle: self.handle.clone(),
             filter: filter.into(),
             id,
             expected: 0,

@@ -36,8 +36,9 @@ pub use crate::messaging::registration::Registration;
 pub(crate) use crate::messaging::registration::register;
 pub(crate) use crate::messaging::responder::Responder;
 
+use crate::deadline::after;
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::value::DataType;
 use crate::value::ToValue;
 
@@ -56,19 +57,20 @@ pub enum Addressing {
     Unaddressed,
 }
 
-/// Sends requests and handles them. Cheap to make and to clone; see [`Session::messaging`].
+/// Sends requests and handles them. Cheap to make and to clone; see
+/// [`Session::messaging`](crate::Session::messaging).
 ///
 /// All paths are segments separated by `/`; leading and trailing slashes do not matter. A handler answers requests to
 /// its path and to every path below it that has no handler of its own.
 #[derive(Debug, Clone)]
 pub struct Messaging {
-    session: Session,
+    handle: Handle,
     timeout: Duration,
 }
 
 impl Messaging {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { timeout: session.request_timeout(), session }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { timeout: handle.request_timeout(), handle }
     }
 
     /// The same with another time limit for each call, in place of
@@ -76,7 +78,7 @@ impl Messaging {
     /// unless configured otherwise; the shorter one counts.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { session: self.session.clone(), timeout }
+        Self { handle: self.handle.clone(), timeout }
     }
 
     /// Sends a request to a path. The server picks one of the sessions that are registered for the path or, if there
@@ -236,6 +238,6 @@ impl Messaging {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        after(self.timeout)
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
-use antiphon_wire::message::put_request;
 use antiphon_wire::path::Path;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::messaging::DeregisterHandler;
@@ -12,30 +11,39 @@ use antiphon_wire::service::messaging::Receiver;
 use antiphon_wire::service::messaging::RegisterHandler;
 use tokio::time::Instant;
 
-use crate::core::Core;
 use crate::core::HandlerId;
 use crate::core::Registered;
 use crate::error::Error;
 use crate::messaging::Addressing;
 use crate::messaging::Messaging;
 use crate::messaging::handler::AnyHandler;
-use crate::session::Session;
+use crate::session::Handle;
 use crate::shared::Shared;
 
-/// A handler that is in place. Dropping it removes the handler, and tells the server so if it knows of it; requests
-/// that are being handled are still answered.
+/// A handler that is in place. Dropping it removes the handler: at once if it is this session's alone, and when the
+/// server has confirmed it if the server knows of it. Until then requests that were on their way are still handled, so
+/// another session can take over without a gap.
 #[must_use = "the handler is removed when its registration is dropped"]
 pub struct Registration {
-    session: Session,
+    handle: Handle,
+    path: Arc<str>,
+    place: Option<Place>,
+}
+
+/// Where a handler is.
+struct Place {
     path: Arc<str>,
     handler: HandlerId,
     addressing: Addressing,
     /// The registration with the server, if there is one.
     registration: Option<ConversationId>,
-    kept: bool,
 }
 
 impl Registration {
+    fn new(handle: Handle, place: Place) -> Self {
+        Self { handle, path: Arc::clone(&place.path), place: Some(place) }
+    }
+
     /// The path for which the handler is in place, without leading and trailing slashes.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -44,7 +52,7 @@ impl Registration {
 
     /// Keeps the handler for as long as the session lives.
     pub fn keep(mut self) {
-        self.kept = true;
+        self.place = None;
     }
 
     /// Removes the handler and waits until the server has confirmed it: no request comes after that.
@@ -55,56 +63,63 @@ impl Registration {
     /// # Cancel safety
     /// Dropping the future removes the handler too, without waiting for the server.
     pub async fn close(mut self) -> Result<(), Error> {
-        let shared = Arc::clone(self.session.shared());
-        let Some(registered) = self.forget() else { return Ok(()) };
-        let deadline = Instant::now() + self.session.request_timeout();
-        let deregistered = shared
-            .call(Service::MessagingReceiverControlDeregistration, deadline, |out| {
-                deregister_body(&registered, out);
-            })
-            .await;
-        // Until then requests may come that were on their way.
-        self.remove_handler();
-        deregistered.map(drop)
-    }
-
-    /// Takes back the registration with the server; what has to be told to it.
-    fn forget(&mut self) -> Option<Registered> {
-        let registration = self.registration.take()?;
-        self.session.shared().look(|core| core.handlers.deregister(registration))
-    }
-
-    fn remove_handler(&mut self) {
-        let Self { session, path, handler, addressing, .. } = self;
-        session.shared().look(|core| core.handlers.remove(path, *handler, *addressing));
-        self.kept = true;
+        let deadline = self.handle.deadline();
+        match self.place.take() {
+            Some(place) => place.withdraw(Arc::clone(self.handle.shared()), deadline).await,
+            None => Ok(()),
+        }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if self.kept {
+        let Some(place) = self.place.take() else { return };
+        let shared = self.handle.shared();
+        if place.registration.is_none() {
+            place.remove(shared);
             return;
         }
-        if let Some(registered) = self.forget() {
-            let deadline = Instant::now() + self.session.request_timeout();
-            self.session.shared().change(|core, _| deregister(core, &registered, deadline));
-        }
-        self.remove_handler();
+        let withdrawal = place.withdraw(Arc::clone(shared), self.handle.deadline());
+        shared.runtime().spawn(async {
+            // A server that refuses it, or is gone, has no registration either.
+            let _ = withdrawal.await;
+        });
     }
 }
 
-/// Tells the server, and takes no interest in its answer.
-fn deregister(core: &mut Core, registered: &Registered, deadline: Instant) {
-    if !matches!(core.is_ready(), Ok(true)) {
-        return;
+impl Place {
+    /// Takes the registration back, then removes the handler. It does not keep the session open.
+    async fn withdraw(self, shared: Arc<Shared>, deadline: Instant) -> Result<(), Error> {
+        let registered = self
+            .registration
+            .and_then(|registration| shared.look(|core| core.handlers.registered(registration)));
+        let place = Removed { place: self, shared };
+        let Some(registered) = registered else { return Ok(()) };
+        let service = Service::MessagingReceiverControlDeregistration;
+        let body = |out: &mut Vec<u8>| deregister_body(&registered, out);
+        place.shared.call(service, deadline, body).await.map(drop)
     }
-    let Some(id) = core.calls.enter(&mut core.numbers, deadline) else { return };
-    core.outbound.put(|out| {
-        put_request(out, Service::MessagingReceiverControlDeregistration, id);
-        deregister_body(registered, out);
-    });
-    core.calls.cancel(id);
+
+    fn remove(&self, shared: &Shared) {
+        shared.look(|core| {
+            if let Some(registration) = self.registration {
+                core.handlers.deregister(registration);
+            }
+            core.handlers.remove(&self.path, self.handler, self.addressing);
+        });
+    }
+}
+
+/// Removes a handler when it is dropped, however its withdrawal ends.
+struct Removed {
+    place: Place,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        self.place.remove(&self.shared);
+    }
 }
 
 fn deregister_body(registered: &Registered, out: &mut Vec<u8>) {
@@ -146,17 +161,12 @@ impl Messaging {
         addressing: Addressing,
     ) -> Result<Registration, Error> {
         let path: Arc<str> = Path::parse(path)?.as_str().into();
-        let shared = self.session.shared();
-        shared.look(Core::check_open)?;
-        let id = shared.look(|core| core.handlers.add(Arc::clone(&path), handler, addressing));
-        Ok(Registration {
-            session: self.session.clone(),
-            path,
-            handler: id,
-            addressing,
-            registration: None,
-            kept: false,
-        })
+        let handler = self.handle.shared().look(|core| {
+            core.check_open()?;
+            Ok::<_, Error>(core.handlers.add(Arc::clone(&path), handler, addressing))
+        })?;
+        let place = Place { path, handler, addressing, registration: None };
+        Ok(Registration::new(self.handle.clone(), place))
     }
 
     pub(crate) async fn register(
@@ -168,33 +178,25 @@ impl Messaging {
         let path: Arc<str> = Path::parse(path)?.as_str().into();
         let keys = keys.iter().map(ToString::to_string).collect();
         let registered = Registered { path: Arc::clone(&path), keys };
-        let shared = self.session.shared();
-        let id = shared.look(|core| {
+        let shared = self.handle.shared();
+        let addressing = Addressing::Unaddressed;
+        let (id, handler) = shared.look(|core| {
             core.check_open()?;
-            core.register(registered.clone())
+            let id = core.register(registered.clone())?;
+            Ok::<_, Error>((id, core.handlers.add(Arc::clone(&path), handler, addressing)))
         })?;
-        // From here on the registration undoes itself if the server refuses, or if nobody waits any more.
-        let handler = shared
-            .look(|core| core.handlers.add(Arc::clone(&path), handler, Addressing::Unaddressed));
-        let registration = Registration {
-            session: self.session.clone(),
-            path,
-            handler,
-            addressing: Addressing::Unaddressed,
-            registration: Some(id),
-            kept: false,
-        };
-        match register(shared, id, &registered, self.deadline()).await {
-            Ok(()) => Ok(registration),
-            Err(error) => {
-                let mut registration = registration;
-                if error.code().is_some() {
-                    // The server does not have it, so there is nothing to take back.
-                    registration.forget();
-                }
-                Err(error)
+        let place = Place { path, handler, addressing, registration: Some(id) };
+        // From here on the registration undoes itself if nobody waits any more.
+        let mut registration = Registration::new(self.handle.clone(), place);
+        let outcome = register(shared, id, &registered, self.deadline()).await;
+        if let Err(error) = outcome {
+            // What the server refused, or what never got there, need not be taken back.
+            if error.code().is_some() || !error.may_have_executed() {
+                registration.place.take().inspect(|place| place.remove(shared));
             }
+            return Err(error);
         }
+        Ok(registration)
     }
 }
 

@@ -24,7 +24,7 @@ impl Messaging {
         let body = |out: &mut Vec<u8>| {
             SendRequest { path, value: Value { type_name, bytes: &bytes } }.encode(out);
         };
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         response(&shared.call(Service::MessagingSend, self.deadline(), body).await?)
     }
 
@@ -38,7 +38,7 @@ impl Messaging {
         let body = |out: &mut Vec<u8>| {
             SendToSession { session, path, value: Value { type_name, bytes: &bytes } }.encode(out);
         };
-        let shared = self.session.shared();
+        let shared = self.handle.shared();
         response(&shared.call(Service::MessagingReceiverServer, self.deadline(), body).await?)
     }
 }
