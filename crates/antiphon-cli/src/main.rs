@@ -121,10 +121,7 @@ impl Command {
 }
 
 fn command() -> clap::Command {
-    let command = Arguments::command();
-    // `context add` keeps what it is told, and not what happens to be in the environment.
-    let command = environment::bind(command);
-    command.mut_subcommand("context", |context| context.mut_subcommand("add", environment::unbind))
+    environment::bind(Arguments::command())
 }
 
 fn main() -> ExitCode {

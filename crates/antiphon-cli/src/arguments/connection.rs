@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
 
+use crate::arguments::environment;
 use crate::arguments::span::Span;
 use crate::contexts::Contexts;
 use crate::contexts::Settings;
@@ -35,12 +36,13 @@ pub(crate) struct SettingFlags {
     #[arg(long, env = "ANTIPHON_PRINCIPAL", value_name = "NAME", display_order = 801)]
     principal: Option<String>,
 
-    /// Password of the principal, which other users of this host may see; a file keeps it to you
-    /// [env: ANTIPHON_PASSWORD]
+    /// Password of the principal
+    ///
+    /// Other users of this host can see the arguments of your programs. A file or the environment keeps it to you.
     #[arg(long, value_name = "TEXT", conflicts_with = "password_file", display_order = 802)]
     password: Option<String>,
 
-    /// File with the password [env: ANTIPHON_PASSWORD_FILE]
+    /// File with the password
     #[arg(long, value_name = "FILE", display_order = 803)]
     password_file: Option<PathBuf>,
 
@@ -116,13 +118,13 @@ impl SettingFlags {
 impl ConnectionFlags {
     /// Puts together what is given in all places, and reads the files that it names.
     pub(crate) fn target(&self) -> Result<Target, Failure> {
-        let environment = Settings {
-            password: variable("ANTIPHON_PASSWORD")?,
-            password_file: env::var_os("ANTIPHON_PASSWORD_FILE").map(PathBuf::from),
+        let variables = Settings {
+            password: variable(environment::PASSWORD)?,
+            password_file: env::var_os(environment::PASSWORD_FILE).map(PathBuf::from),
             ..Settings::default()
         };
         let context = Contexts::load()?.take(self.context.as_deref())?;
-        Target::new(self.settings.settings().or(environment).or(context))
+        Target::new(self.settings.settings().or(variables).or(context))
     }
 }
 

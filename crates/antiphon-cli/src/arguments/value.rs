@@ -13,8 +13,10 @@ use crate::failure::Failure;
 /// A value to send.
 #[derive(Args)]
 pub(crate) struct ValueArguments {
-    /// What to send: the value itself, @FILE for what is in a file, or - for standard input, which is also read if
-    /// this is left out and it is not a terminal. @@ stands for an @ at the beginning
+    /// What to send: the value itself, @FILE, or - for standard input
+    ///
+    /// Standard input is also read if the value is left out and it is not a terminal. @@ stands for an @ at the
+    /// beginning of a value.
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: Option<String>,
 

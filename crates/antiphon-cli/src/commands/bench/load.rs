@@ -70,7 +70,7 @@ impl Load {
             for _ in 0..outstanding {
                 let worker = Worker {
                     load: Arc::clone(&self),
-                    messaging: requester.messaging(),
+                    messaging: requester.messaging().clone(),
                     results: Arc::clone(&result),
                 };
                 workers.spawn(worker.run());

@@ -91,9 +91,10 @@ struct AnswerFlags {
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     reply: Option<String>,
 
-    /// What a shell command prints. It has the request on standard input, and in the environment ANTIPHON_PATH,
-    /// ANTIPHON_REQUEST if that is short text, and ANTIPHON_SENDER if it is known. If it fails, what it prints on
-    /// standard error is the rejection
+    /// What a shell command prints
+    ///
+    /// It has the request on standard input, and in the environment ANTIPHON_PATH, ANTIPHON_REQUEST if that is short
+    /// text, and ANTIPHON_SENDER if it is known. If it fails, what it prints on standard error is the rejection.
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
 
