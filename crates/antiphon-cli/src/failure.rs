@@ -9,6 +9,7 @@ use antiphon::Error;
 use antiphon::ErrorKind;
 use antiphon::FilterError;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::exit::Exit;
 use crate::exit::classify;
@@ -82,7 +83,7 @@ impl Failure {
         let text = match output {
             // Whoever read the output has seen enough.
             _ if self.is_closed_pipe() => return Exit::Done,
-            Output::Json => serde_json::json!({ "error": self.json() }).to_string(),
+            Output::Json => json!({ "error": self.json() }).to_string(),
             Output::Text | Output::Raw => self.text(),
         };
         // Nothing can be said if standard error is closed.
@@ -106,14 +107,14 @@ impl Failure {
     }
 
     fn json(&self) -> serde_json::Value {
-        let simple = |kind: &str, text: String| serde_json::json!({ "kind": kind, "text": text, "may_have_executed": false });
-        match self {
-            Self::Usage(text) => simple("usage", text.clone()),
-            Self::Output(error) => simple("output", error.to_string()),
-            Self::TimeOut(limit) => simple("request_time_out", late(*limit)),
-            Self::Ended(reason) => simple("session_closed", reason.to_string()),
-            Self::Call { error, .. } => serde_json::json!(Report::of(error)),
-        }
+        let (kind, text, may_have_executed) = match self {
+            Self::Usage(text) => ("usage", text.clone(), false),
+            Self::Output(error) => ("output", error.to_string(), true),
+            Self::TimeOut(limit) => ("request_time_out", late(*limit), true),
+            Self::Ended(reason) => ("session_closed", reason.to_string(), true),
+            Self::Call { error, .. } => return json!(Report::of(error)),
+        };
+        json!({ "kind": kind, "text": text, "may_have_executed": may_have_executed })
     }
 
     fn text(&self) -> String {
@@ -129,7 +130,7 @@ impl Failure {
                     }
                     _ => format!("error: {}", printable(&error.to_string())),
                 };
-                if error.may_have_executed() && error.kind() != ErrorKind::Rejected {
+                if is_worth_a_warning(error) {
                     text.push_str("\n  the request may have been executed");
                 }
                 if let Some(hint) = hint.or_else(|| way_out(error.kind())) {
@@ -163,6 +164,13 @@ impl<'a> Report<'a> {
             filter_errors: error.filter_errors().iter().map(place).collect(),
         }
     }
+}
+
+/// Whether people must be told that the request may have been executed: if nobody has said so, and it is not plain.
+fn is_worth_a_warning(error: &Error) -> bool {
+    error.may_have_executed()
+        && error.kind() != ErrorKind::Rejected
+        && !error.text().contains("may have been executed")
 }
 
 fn late(limit: Duration) -> String {

@@ -18,7 +18,6 @@ use crate::failure::Failure;
 use crate::failure::Report;
 use crate::output::Output;
 use crate::output::OutputFlags;
-use crate::output::printable;
 use crate::values;
 
 /// Send a request to every session that matches a filter
@@ -101,9 +100,9 @@ impl Tally {
             self.missing += 1;
             return Ok(());
         };
-        match (&one.outcome, output) {
-            (Ok(_), _) => self.answered += 1,
-            (Err(_), _) => self.failed += 1,
+        match one.outcome {
+            Ok(_) => self.answered += 1,
+            Err(_) => self.failed += 1,
         }
         match (&one.outcome, output) {
             (Ok(value), Output::Json) => output.json(&json!({
@@ -116,7 +115,7 @@ impl Tally {
             }
             (Ok(value), _) => output.line(format_args!("{session}\t{}", values::row(value))),
             (Err(error), _) => {
-                output.note(format_args!("{session}\t{}", printable(&error.to_string())));
+                output.note(format_args!("{session}\t{}", values::one_line(&error.to_string())));
                 Ok(())
             }
         }

@@ -66,6 +66,24 @@ fn some_answer() {
 }
 
 #[test]
+fn somebody_does_not_answer_in_time() {
+    let server = Server::dev();
+    let _one = till(&server, "DE", &["--reply", "1042"]);
+    let _two = till(&server, "DE", &["--reply", "0", "--delay", "1h"]);
+    let arguments = ["ask", "Country is 'DE'", "takings", "today", "--timeout", "2s"];
+    assert_snapshot!(server.said(&arguments).sorted(), @"
+    exit 10
+    stdout:
+    SESSION	1042
+
+    stderr:
+    1 answered, 0 failed, 1 missing in SPAN
+    SESSION	no answer came in time
+    asked 2 sessions
+    ");
+}
+
+#[test]
 fn nobody_is_asked() {
     let server = Server::dev();
     assert_snapshot!(server.said(&["ask", "Country is 'DE'", "takings", "today"]), @"

@@ -1,6 +1,7 @@
 //! `antiphon handle`: the ways to answer, and how it begins, survives and ends.
 
 use std::fs;
+use std::fs::OpenOptions;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Command;
@@ -31,12 +32,24 @@ impl Fifo {
 
     /// The command that waits.
     pub(crate) fn wait(&self) -> String {
-        format!("cat '{}'", self.path())
+        format!("exec cat '{}'", self.path())
+    }
+
+    /// The command that waits if it is asked at this path, and is ready at once elsewhere.
+    fn wait_at(&self, path: &str) -> String {
+        format!("case \"$ANTIPHON_PATH\" in {path}) {};; esac", self.wait())
     }
 
     /// Lets it go on.
     pub(crate) fn release(&self) {
         fs::write(self.path(), "released").unwrap();
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        // A command whose handler was killed must not wait for ever. Opened both ways a pipe never blocks.
+        let _ = OpenOptions::new().read(true).write(true).open(self.path());
     }
 }
 
@@ -126,7 +139,7 @@ fn it_ends_after_the_requests_that_it_was_told_to_count() {
 fn each_request_is_shown_and_a_signal_waits_for_its_answer() {
     let server = Server::dev();
     let fifo = Fifo::make();
-    let mut command = server.admin(&["handle", "slow", "--exec", &fifo.wait()]);
+    let mut command = server.admin(&["handle", "slow", "--exec", &fifo.wait_at("slow/er")]);
     let mut handler = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut shown = BufReader::new(handler.stdout.take().unwrap()).lines();
     let mut notes = BufReader::new(handler.stderr.take().unwrap()).lines();
@@ -150,9 +163,9 @@ fn each_request_is_shown_and_a_signal_waits_for_its_answer() {
 fn a_second_signal_ends_it_at_once() {
     let server = Server::dev();
     let fifo = Fifo::make();
-    let mut handler = Handler::start(&server, &["slow", "--exec", &fifo.wait()]);
-    let mut request =
-        server.admin(&["request", "slow", "x"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut handler = Handler::start(&server, &["slow", "--exec", &fifo.wait_at("slow/er")]);
+    let mut request = server.admin(&["request", "slow/er", "x"]);
+    let mut request = request.stderr(Stdio::null()).spawn().unwrap();
     handler.event("request");
     handler.signal("INT");
     // The first was heard when the handler is deregistered.

@@ -246,6 +246,7 @@ fn redacted(text: &str) -> String {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
         (r"\d+\.\d+ ?(µs|ms|s)\b", "SPAN"),
+        (r"os error \d+", "os error N"),
         (r#""(elapsed_us|round_trip_us)":\d+"#, r#""$1":N"#),
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, name).into_owned();

@@ -96,7 +96,7 @@ fn values_come_from_files_and_from_standard_input() {
     assert_snapshot!(said, @"
     exit 1
     stderr:
-    error: cannot read /no/such/file: No such file or directory (os error 2); @@ stands for an @
+    error: cannot read /no/such/file: No such file or directory (os error N); @@ stands for an @
     ");
 }
 

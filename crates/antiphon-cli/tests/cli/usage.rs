@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::process::Said;
+use crate::process::Server;
 use crate::process::antiphon;
 use crate::process::check_refused;
 use crate::process::run;
@@ -119,6 +120,23 @@ fn what_clients_share_is_in_their_help() {
       antiphon ping                                   is the server there?
       antiphon ping --count 100 --interval 10ms       how fast is it?
     ");
+}
+
+#[test]
+fn the_environment_stands_for_every_flag() {
+    let server = Server::dev();
+    let mut command = server.client(&["ping"]);
+    command.env("ANTIPHON_PING_COUNT", "2").env("ANTIPHON_PING_INTERVAL", "0s");
+    command.env("ANTIPHON_JSON", "yes").env("ANTIPHON_HANDLE_COUNT", "nonsense");
+    assert_snapshot!(Said::by(command), @r#"
+    exit 0
+    stdout:
+    {"round_trip_us":N,"sequence":1}
+    {"round_trip_us":N,"sequence":2}
+    "#);
+    let mut command = server.client(&["ping"]);
+    command.env("ANTIPHON_JSON", "off");
+    assert_eq!(Said::by(command).stdout, "1: SPAN\n");
 }
 
 #[test]

@@ -63,6 +63,9 @@ fn prepare(command: &str, request: &Value, context: &RequestContext) -> Command 
 #[cfg(not(windows))]
 fn shell() -> Command {
     let mut shell = Command::new("sh");
+    // Ctrl-C is for the handler, which lets its commands finish.
+    #[cfg(unix)]
+    shell.process_group(0);
     shell.arg("-c");
     shell
 }
