@@ -22,7 +22,7 @@ use crate::commands::bench::tally::Tally;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) begin: Instant,
-    /// What is sent, or due, before this does not count.
+    /// What is answered before this does not count.
     pub(super) counted_from: Instant,
     pub(super) end: Instant,
     /// Requests per second; without it as many as possible.
@@ -152,13 +152,13 @@ impl Worker {
         while let Some(since) = load.turn().await {
             let request = load.payload.clone();
             let answered = self.messaging.send_request_to_path::<Bytes>(&load.path, request).await;
-            let latency = since.elapsed();
+            let now = Instant::now();
             let is_over = answered.as_ref().is_err_and(antiphon::Error::is_closed);
             let failed = answered.is_err();
             load.completed.fetch_add(1, Ordering::Relaxed);
-            if since >= load.plan.counted_from {
+            if now >= load.plan.counted_from {
                 let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-                results.take(answered, &load.payload, latency);
+                results.take(answered, &load.payload, now.saturating_duration_since(since));
             }
             if is_over {
                 return;
