@@ -1,18 +1,17 @@
-//! One SDK process: sends commands, awaits answers and events, and tells all on failure.
+//! Drives one agent: sends commands, awaits answers and events, and tells all on failure.
 //!
-//! Knows the line protocol of `agents/agent.py` and `agents/agent.js`, and no command by name
-//! but `reset`.
+//! An agent is a process of a published SDK, or a thread of this process with the Rust SDK. Knows
+//! the line protocol that all of them speak, and no command by name but `reset`.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::PipeReader;
+use std::io::PipeWriter;
 use std::io::Write;
+use std::io::pipe;
 use std::process::Child;
-use std::process::ChildStderr;
-use std::process::ChildStdin;
-use std::process::ChildStdout;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -25,6 +24,7 @@ use std::time::Instant;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::agents;
 use crate::environment;
 use crate::sdk::Sdk;
 
@@ -33,7 +33,7 @@ const GUARD: Duration = Duration::from_secs(60);
 const STDERR_LINES_KEPT: usize = 40;
 const TRANSCRIPT_LINE: usize = 600;
 
-/// A command that was sent, to be awaited with [`Process::wait`].
+/// A command that was sent, to be awaited with [`Driver::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pending(u64);
 
@@ -61,6 +61,11 @@ impl Failure {
         self.0["message"].as_str().unwrap_or_default()
     }
 
+    /// Whether the request may have been executed, where the SDK says so.
+    pub(crate) fn may_have_executed(&self) -> Option<bool> {
+        self.0["may_have_executed"].as_bool()
+    }
+
     /// The error reports of a filter that does not parse, where the SDK hands them over.
     pub(crate) fn reports(&self) -> &Value {
         &self.0["reports"]
@@ -76,11 +81,13 @@ impl From<Value> for Failure {
 /// The result of a command, or the SDK's error.
 pub(crate) type Outcome = Result<Value, Failure>;
 
-/// An agent's process. Dropping it kills the process.
-pub(crate) struct Process {
+/// The other side of an agent. Dropping it ends the agent, whose connections are lost without a
+/// word.
+pub(crate) struct Driver {
     sdk: Sdk,
-    child: Child,
-    stdin: ChildStdin,
+    /// `None` is a thread, which ends when its commands do.
+    child: Option<Child>,
+    commands: PipeWriter,
     lines: mpsc::Receiver<String>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     transcript: Vec<String>,
@@ -89,21 +96,23 @@ pub(crate) struct Process {
     last_id: u64,
 }
 
-impl Process {
+impl Driver {
     pub(crate) fn start(sdk: Sdk) -> Self {
-        let mut command = environment::agent_command(sdk);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let stdin = child.stdin.take().expect("stdin is piped");
-        let lines = read_lines(child.stdout.take().expect("stdout is piped"));
-        let stderr = keep_tail(child.stderr.take().expect("stderr is piped"));
+        let (stdin, commands) = pipe().expect("a pipe");
+        let (answers, stdout) = pipe().expect("a pipe");
+        let (log, stderr) = pipe().expect("a pipe");
+        let child = if sdk.is_published() {
+            Some(spawn(sdk, stdin, stdout, stderr))
+        } else {
+            agents::rust::start(stdin, stdout);
+            None
+        };
         Self {
             sdk,
             child,
-            stdin,
-            lines,
-            stderr,
+            commands,
+            lines: read_lines(answers),
+            stderr: keep_tail(log),
             transcript: Vec::new(),
             answers: HashMap::new(),
             events: VecDeque::new(),
@@ -122,7 +131,7 @@ impl Process {
         parameters["command"] = json!(command);
         let line = parameters.to_string();
         self.note(">", &line);
-        if let Err(error) = writeln!(self.stdin, "{line}") {
+        if let Err(error) = writeln!(self.commands, "{line}") {
             panic!("{} does not take commands any more: {error}", self.sdk);
         }
         Pending(self.last_id)
@@ -162,7 +171,7 @@ impl Process {
         VecDeque::into(named)
     }
 
-    /// Closes the session and forgets everything, so that another test can use the process.
+    /// Closes the session and forgets everything, so that another test can use the agent.
     /// False when the agent cannot.
     pub(crate) fn reset(&mut self) -> bool {
         let pending = self.send("reset", json!({}));
@@ -218,14 +227,22 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for Driver {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 
-fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+fn spawn(sdk: Sdk, stdin: PipeReader, stdout: PipeWriter, stderr: PipeWriter) -> Child {
+    let mut command = environment::agent_command(sdk);
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
+}
+
+fn read_lines(stdout: PipeReader) -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -237,7 +254,7 @@ fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
     lines
 }
 
-fn keep_tail(stderr: ChildStderr) -> Arc<Mutex<VecDeque<String>>> {
+fn keep_tail(stderr: PipeReader) -> Arc<Mutex<VecDeque<String>>> {
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     let kept = Arc::clone(&tail);
     thread::spawn(move || {

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::agent::Driver;
 use crate::agent::Failure;
 use crate::agent::Outcome;
 use crate::agent::Pending;
-use crate::agent::Process;
 
 /// Who handles what, where.
 pub(crate) struct Handler<'a> {
@@ -32,7 +32,7 @@ impl<'a> Handler<'a> {
     }
 }
 
-impl Process {
+impl Driver {
     /// Sends a command and waits for its answer.
     pub(crate) fn call(&mut self, command: &str, parameters: Value) -> Outcome {
         let pending = self.send(command, parameters);

@@ -15,7 +15,7 @@ use crate::values::hold;
 use crate::values::int64;
 
 const MANY: i64 = 50;
-const SENDERS: [Sdk; 2] = [Sdk::Py612, Sdk::Js];
+const SENDERS: [Sdk; 3] = [Sdk::Py612, Sdk::Js, Sdk::Rust];
 
 for_every_sdk!(fifty_path_requests_at_once_are_answered_by, super::many_to_a_path);
 

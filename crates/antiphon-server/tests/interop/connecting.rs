@@ -24,11 +24,13 @@ fn bad_credentials(sdk: Sdk) {
         json!({"principal": "admin"}),
     ] {
         let failure = stage.connect_with(&mut agent, credentials).expect_err("an error");
-        if sdk == Sdk::Js {
-            assert_eq!((failure.class(), failure.code()), ("CloseReasonImpl", Some(99)));
-        } else {
-            assert_eq!(failure.class(), "ServerConnectionResponseError");
-            assert!(failure.message().contains("AUTHENTICATION_FAILED"), "{failure:?}");
+        match sdk {
+            Sdk::Js => assert_eq!((failure.class(), failure.code()), ("CloseReasonImpl", Some(99))),
+            Sdk::Py66 | Sdk::Py612 => {
+                assert_eq!(failure.class(), "ServerConnectionResponseError");
+                assert!(failure.message().contains("AUTHENTICATION_FAILED"), "{failure:?}");
+            }
+            Sdk::Rust => assert_eq!(failure.class(), "AuthenticationFailed"),
         }
     }
 }

@@ -26,12 +26,14 @@ fn properties_of_any_sdk_can_be_read_by_key() {
         return;
     };
     let mut admin = stage.join(Sdk::Js, "admin");
-    for (sdk, client_type) in
-        [(Sdk::Py66, "PYTHON"), (Sdk::Py612, "PYTHON"), (Sdk::Js, "JAVASCRIPT_BROWSER")]
-    {
+    for sdk in Sdk::ALL {
         let target = stage.join(sdk, "client");
         let some = properties(&mut admin, &target.id(), &["$Principal", "$ClientType", "Missing"]);
-        assert_eq!(some, json!({"$Principal": "client", "$ClientType": client_type}), "{sdk}");
+        assert_eq!(
+            some,
+            json!({"$Principal": "client", "$ClientType": sdk.client_type()}),
+            "{sdk}"
+        );
         let fixed = properties(&mut admin, &target.id(), &["*F"]);
         assert_eq!(fixed["$SessionId"], target.id(), "{sdk}");
     }
@@ -165,6 +167,17 @@ fn a_session_is_closed_by_its_id() {
     );
     let failure = admin.request_session(&target.id(), "inbox", &string("x")).expect_err("an error");
     assert_failure(Sdk::Js, &failure, NO_SUCH_SESSION, &target.id());
+}
+
+#[test]
+fn a_rust_session_learns_that_it_was_closed() {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Rust]) else {
+        return;
+    };
+    let mut admin = stage.join(Sdk::Js, "admin");
+    let mut target = stage.join(Sdk::Rust, "client");
+    assert_eq!(admin.must("close_session", json!({"target": target.id()}))["count"], 1);
+    target.expect_closed_by_server();
 }
 
 #[test]

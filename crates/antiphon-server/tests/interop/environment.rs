@@ -1,4 +1,4 @@
-//! Installs the SDKs, once, below `target/interop`; a run that finds them there is quick.
+//! Installs the published SDKs, once, below `target/interop`; a run that finds them there is quick.
 //!
 //! Installation needs the package registries; later runs need no network. A lock file keeps
 //! test processes that start at the same time from installing over each other.
@@ -48,7 +48,11 @@ pub(crate) fn agent_command(sdk: Sdk) -> Command {
 }
 
 const fn tools(sdk: Sdk) -> &'static [&'static str] {
-    if sdk.is_python() { &["python3"] } else { &["node", "npm"] }
+    match sdk {
+        Sdk::Py66 | Sdk::Py612 => &["python3"],
+        Sdk::Js => &["node", "npm"],
+        Sdk::Rust => &[],
+    }
 }
 
 fn runs(tool: &str) -> bool {
@@ -122,6 +126,7 @@ fn steps(sdk: Sdk, home: &Path) -> Vec<Vec<String>> {
             &folder,
             "diffusion@6.12.1",
         ])],
+        Sdk::Rust => Vec::new(),
     }
 }
 

@@ -38,11 +38,15 @@ const GIVEN_UP: Heard = (REQUEST_TIME_OUT, MAY_HAVE_RUN);
 /// All that 6.12.2 says of any failure in a registered handler.
 const PYTHON_FAILED: Heard = (REJECTED_REQUEST, "Callback threw error");
 
+/// Rust keeps the text of a panic, which may be anything, to its own side.
+const PANICKED: Heard =
+    (CALLBACK_EXCEPTION, "the handler panicked; the request may have been executed");
+
 for_every_pair!(a_registered_handler_that_rejects, super::registered_rejects);
 
 fn registered_rejects(sender: Sdk, handler: Sdk) {
     let heard = match handler {
-        Sdk::Js => (REJECTED_REQUEST, TEXT),
+        Sdk::Js | Sdk::Rust => (REJECTED_REQUEST, TEXT),
         Sdk::Py612 => PYTHON_FAILED,
         Sdk::Py66 => GIVEN_UP,
     };
@@ -54,6 +58,7 @@ for_every_pair!(a_registered_handler_that_throws, super::registered_throws);
 fn registered_throws(sender: Sdk, handler: Sdk) {
     let heard = match handler {
         Sdk::Js => (CALLBACK_EXCEPTION, TEXT),
+        Sdk::Rust => PANICKED,
         Sdk::Py612 => PYTHON_FAILED,
         Sdk::Py66 => GIVEN_UP,
     };
@@ -70,7 +75,7 @@ for_every_pair!(an_addressed_session_that_rejects, super::addressed_rejects);
 
 fn addressed_rejects(sender: Sdk, handler: Sdk) {
     let heard = match handler {
-        Sdk::Js | Sdk::Py612 => (REJECTED_REQUEST, TEXT),
+        Sdk::Js | Sdk::Py612 | Sdk::Rust => (REJECTED_REQUEST, TEXT),
         Sdk::Py66 => GIVEN_UP,
     };
     check_addressed(sender, handler, reject(TEXT), heard);
@@ -81,6 +86,7 @@ for_every_pair!(an_addressed_session_that_throws, super::addressed_throws);
 fn addressed_throws(sender: Sdk, handler: Sdk) {
     let heard = match handler {
         Sdk::Js => (CALLBACK_EXCEPTION, TEXT),
+        Sdk::Rust => PANICKED,
         Sdk::Py612 | Sdk::Py66 => GIVEN_UP,
     };
     check_addressed(sender, handler, throw(TEXT), heard);

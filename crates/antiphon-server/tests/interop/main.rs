@@ -1,9 +1,10 @@
-//! The published SDKs, unchanged and in processes of their own, against this server.
+//! The published SDKs, unchanged and in processes of their own, and the Rust SDK, against this
+//! server and with each other.
 //!
-//! `environment` installs the SDKs once below `target/interop`, `agent` drives one process of
-//! one SDK, `stage` is a running server to which agents connect, and every other module is a
-//! theme of tests. Nothing here speaks the wire: what an SDK shows to its application is what
-//! counts, defects included. Where python3 or node is missing the tests say so and pass; with
+//! `environment` installs the published SDKs once below `target/interop`, `agents` holds what
+//! speaks to each SDK, `agent` drives one of these, `stage` is a running server to which agents
+//! connect, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
+//! shows to its application is what counts, defects included. Where python3 or node is missing the tests say so and pass; with
 //! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
 //!
 //! ```text
@@ -12,6 +13,7 @@
 //! ```
 
 mod agent;
+mod agents;
 mod commands;
 mod environment;
 mod pool;
@@ -40,6 +42,8 @@ mod paths;
 mod proposed_properties;
 mod refusals;
 mod registrations;
+mod rust_handlers;
+mod rust_requests;
 mod sender_properties;
 mod shutdown;
 mod sizes;

@@ -6,14 +6,14 @@ use serde_json::json;
 use crate::agent::Failure;
 use crate::commands::Handler;
 use crate::sdk::Sdk;
-use crate::sdk::for_every_sdk;
+use crate::sdk::for_every_published_sdk;
 use crate::shown::UNSUPPORTED;
 use crate::shown::assert_failure;
 use crate::stage::Stage;
 use crate::values::echo;
 use crate::values::string;
 
-for_every_sdk!(a_subscription_is_unsupported, super::subscription);
+for_every_published_sdk!(a_subscription_is_unsupported, super::subscription);
 
 fn subscription(sdk: Sdk) {
     check_unsupported(sdk, "subscribe", &json!({"selector": "?prices//"}));

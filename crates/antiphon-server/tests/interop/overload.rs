@@ -7,13 +7,12 @@ use crate::commands::Handler;
 use crate::sdk::Sdk;
 use crate::sdk::for_every_pair;
 use crate::sdk::for_every_sdk;
+use crate::shown::OVERLOADED;
 use crate::shown::REJECTED_REQUEST;
 use crate::shown::assert_failure;
 use crate::stage::Stage;
 use crate::values::hold;
 use crate::values::string;
-
-const OVERLOADED: &str = "overloaded";
 
 fn one_request_per_handler(config: &mut Config) {
     config.limits.requests_per_handler = 1;

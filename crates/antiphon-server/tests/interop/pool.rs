@@ -1,7 +1,7 @@
 //! Agents that outlive a test: loading an SDK takes seconds, resetting an agent milliseconds.
 //!
 //! An agent goes back only after a test that passed and only when its session closed cleanly;
-//! else its process is killed. Idle processes end when the test process does, as their stdin ends.
+//! else it is ended. Idle agents end when the test process does, as their commands end.
 
 use std::ops::Deref;
 use std::ops::DerefMut;
@@ -9,40 +9,40 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::thread;
 
-use crate::agent::Process;
+use crate::agent::Driver;
 use crate::sdk::Sdk;
 
-static IDLE: Mutex<Vec<Process>> = Mutex::new(Vec::new());
+static IDLE: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
 
-/// A process on loan from the pool. A failing test prints its story.
-pub(crate) struct Agent(Option<Process>);
+/// An agent on loan from the pool. A failing test prints its story.
+pub(crate) struct Agent(Option<Driver>);
 
 impl Agent {
     pub(crate) fn take(sdk: Sdk) -> Self {
         let idle = {
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.iter().position(|process| process.sdk() == sdk).map(|at| idle.swap_remove(at))
+            idle.iter().position(|driver| driver.sdk() == sdk).map(|at| idle.swap_remove(at))
         };
-        Self(Some(idle.unwrap_or_else(|| Process::start(sdk))))
+        Self(Some(idle.unwrap_or_else(|| Driver::start(sdk))))
     }
 
-    /// Ends the process at once.
+    /// Ends the agent at once.
     pub(crate) fn kill(mut self) {
         self.0 = None;
     }
 }
 
 impl Deref for Agent {
-    type Target = Process;
+    type Target = Driver;
 
-    fn deref(&self) -> &Process {
-        self.0.as_ref().expect("an agent has its process until it is dropped")
+    fn deref(&self) -> &Driver {
+        self.0.as_ref().expect("an agent has its driver until it is dropped")
     }
 }
 
 impl DerefMut for Agent {
-    fn deref_mut(&mut self) -> &mut Process {
-        self.0.as_mut().expect("an agent has its process until it is dropped")
+    fn deref_mut(&mut self) -> &mut Driver {
+        self.0.as_mut().expect("an agent has its driver until it is dropped")
     }
 }
 
@@ -52,13 +52,13 @@ impl Drop for Agent {
         reason = "the story of a failed test belongs beside its failure"
     )]
     fn drop(&mut self) {
-        let Some(mut process) = self.0.take() else {
+        let Some(mut driver) = self.0.take() else {
             return;
         };
         if thread::panicking() {
-            eprintln!("{}", process.story());
-        } else if process.reset() {
-            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+            eprintln!("{}", driver.story());
+        } else if driver.reset() {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(driver);
         }
     }
 }

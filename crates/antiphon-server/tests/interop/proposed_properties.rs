@@ -1,5 +1,6 @@
 //! What a client proposes when it connects, and what the server knows of it besides.
 
+use std::env;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -21,7 +22,7 @@ fn department(sdk: Sdk) -> String {
     match sdk {
         // It leaves control characters raw, which its HTTP library refuses to send.
         Sdk::Py66 => everywhere.to_owned(),
-        Sdk::Py612 | Sdk::Js => format!("{everywhere}\t\r\n"),
+        Sdk::Py612 | Sdk::Js | Sdk::Rust => format!("{everywhere}\t\r\n"),
     }
 }
 
@@ -48,10 +49,10 @@ fn filtered_by(sdk: Sdk) {
 for_every_sdk!(proposed_properties_reach_handlers, super::seen_by_handlers);
 
 fn seen_by_handlers(sdk: Sdk) {
-    let Some(stage) = Stage::open(&[sdk, Sdk::Py612, Sdk::Js]) else {
+    let Some(stage) = Stage::open(&[sdk, Sdk::Py612, Sdk::Js, Sdk::Rust]) else {
         return;
     };
-    for handler in [Sdk::Py612, Sdk::Js] {
+    for handler in [Sdk::Py612, Sdk::Js, Sdk::Rust] {
         let mut handling = stage.join(handler, "control");
         handling.register_with_keys(Handler::of("string", "orders", echo()), &["*U"]);
         let mut sending = stage.join_proposing(sdk, "client", proposal(sdk));
@@ -84,6 +85,7 @@ fn fixed(sdk: Sdk) {
         Sdk::Py66 => "UNKNOWN",
         Sdk::Py612 => "PYTHON_cpython_3.",
         Sdk::Js => "NODE_",
+        Sdk::Rust => &format!("RUST_{}_{}", env::consts::OS, sdk.release()),
     };
     assert!(environment.starts_with(begins), "{environment}");
 
@@ -93,12 +95,11 @@ fn fixed(sdk: Sdk) {
     }
     let connector = told.remove("$Connector").expect("a connector");
     assert!(connector.as_str().is_some_and(|name| !name.is_empty()), "{connector}");
-    let client_type = if sdk.is_python() { "PYTHON" } else { "JAVASCRIPT_BROWSER" };
     let expected = json!({
         "$SessionId": session.id(),
         "$Principal": "client",
         "$Roles": "\"CLIENT\"",
-        "$ClientType": client_type,
+        "$ClientType": sdk.client_type(),
         "$Transport": "WEBSOCKET",
         "$ServerName": SERVER_NAME,
         "$ClientIP": "127.0.0.1",

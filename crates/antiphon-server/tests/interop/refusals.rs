@@ -82,7 +82,9 @@ fn bad_filter(sdk: Sdk) {
     let failure =
         sending.request_filter("$Principal iss 'x'", "inbox", &string("x")).expect_err("an error");
     match sdk {
-        Sdk::Js => {
+        Sdk::Js | Sdk::Rust => {
+            let class = if sdk == Sdk::Js { "ErrorReports" } else { "InvalidFilter" };
+            assert_eq!(failure.class(), class);
             let report = &failure.reports()[0];
             let message = report["message"].as_str().expect("a report has a message");
             assert!(message.len() > 1, "{failure:?}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One published SDK release.
+/// One SDK: a published release, or the one of this workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sdk {
     /// Python `diffusion` 6.6rc1, protocol 19.
@@ -11,22 +11,39 @@ pub(crate) enum Sdk {
     Py612,
     /// JavaScript `diffusion` 6.12.1, protocol 29.
     Js,
+    /// Rust `antiphon` of this workspace, protocol 29.
+    Rust,
 }
 
 impl Sdk {
-    pub(crate) const ALL: [Self; 3] = [Self::Py66, Self::Py612, Self::Js];
+    pub(crate) const ALL: [Self; 4] = [Self::Py66, Self::Py612, Self::Js, Self::Rust];
 
-    /// The release that the registries know.
+    /// The version; of a published SDK, the one that the registries know.
     pub(crate) const fn release(self) -> &'static str {
         match self {
             Self::Py66 => "6.6rc1",
             Self::Py612 => "6.12.2",
             Self::Js => "6.12.1",
+            Self::Rust => env!("CARGO_PKG_VERSION"),
         }
     }
 
     pub(crate) const fn is_python(self) -> bool {
         matches!(self, Self::Py66 | Self::Py612)
+    }
+
+    /// Whether it comes from a registry, and so runs in a process of its own.
+    pub(crate) const fn is_published(self) -> bool {
+        !matches!(self, Self::Rust)
+    }
+
+    /// What the server tells as `$ClientType`.
+    pub(crate) const fn client_type(self) -> &'static str {
+        match self {
+            Self::Py66 | Self::Py612 => "PYTHON",
+            Self::Js => "JAVASCRIPT_BROWSER",
+            Self::Rust => "OTHER",
+        }
     }
 }
 
@@ -36,12 +53,42 @@ impl fmt::Display for Sdk {
             Self::Py66 => "py66",
             Self::Py612 => "py612",
             Self::Js => "js",
+            Self::Rust => "rust",
         })
     }
 }
 
-/// Makes a module of three tests out of one check that takes an SDK.
+/// Makes a module of four tests out of one check that takes an SDK.
 macro_rules! for_every_sdk {
+    ($sentence:ident, $check:path) => {
+        mod $sentence {
+            use crate::sdk::Sdk;
+
+            #[test]
+            fn with_py66() {
+                $check(Sdk::Py66);
+            }
+
+            #[test]
+            fn with_py612() {
+                $check(Sdk::Py612);
+            }
+
+            #[test]
+            fn with_js() {
+                $check(Sdk::Js);
+            }
+
+            #[test]
+            fn with_rust() {
+                $check(Sdk::Rust);
+            }
+        }
+    };
+}
+
+/// As `for_every_sdk`, without the Rust SDK: for what it does not offer.
+macro_rules! for_every_published_sdk {
     ($sentence:ident, $check:path) => {
         mod $sentence {
             use crate::sdk::Sdk;
@@ -64,7 +111,7 @@ macro_rules! for_every_sdk {
     };
 }
 
-/// Makes a module of nine tests out of one check that takes a sender and a handler.
+/// Makes a module of sixteen tests out of one check that takes a sender and a handler.
 macro_rules! for_every_pair {
     ($sentence:ident, $check:path) => {
         mod $sentence {
@@ -86,6 +133,11 @@ macro_rules! for_every_pair {
             }
 
             #[test]
+            fn from_py66_to_rust() {
+                $check(Sdk::Py66, Sdk::Rust);
+            }
+
+            #[test]
             fn from_py612_to_py66() {
                 $check(Sdk::Py612, Sdk::Py66);
             }
@@ -98,6 +150,11 @@ macro_rules! for_every_pair {
             #[test]
             fn from_py612_to_js() {
                 $check(Sdk::Py612, Sdk::Js);
+            }
+
+            #[test]
+            fn from_py612_to_rust() {
+                $check(Sdk::Py612, Sdk::Rust);
             }
 
             #[test]
@@ -114,9 +171,35 @@ macro_rules! for_every_pair {
             fn from_js_to_js() {
                 $check(Sdk::Js, Sdk::Js);
             }
+
+            #[test]
+            fn from_js_to_rust() {
+                $check(Sdk::Js, Sdk::Rust);
+            }
+
+            #[test]
+            fn from_rust_to_py66() {
+                $check(Sdk::Rust, Sdk::Py66);
+            }
+
+            #[test]
+            fn from_rust_to_py612() {
+                $check(Sdk::Rust, Sdk::Py612);
+            }
+
+            #[test]
+            fn from_rust_to_js() {
+                $check(Sdk::Rust, Sdk::Js);
+            }
+
+            #[test]
+            fn from_rust_to_rust() {
+                $check(Sdk::Rust, Sdk::Rust);
+            }
         }
     };
 }
 
 pub(crate) use for_every_pair;
+pub(crate) use for_every_published_sdk;
 pub(crate) use for_every_sdk;

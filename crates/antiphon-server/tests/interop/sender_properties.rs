@@ -13,6 +13,7 @@ use crate::values::string;
 
 for_every_sdk!(a_javascript_handler_sees_the_properties_of, super::seen_by_js);
 for_every_sdk!(a_python_handler_sees_the_properties_of, super::seen_by_py612);
+for_every_sdk!(a_rust_handler_sees_the_properties_of, super::seen_by_rust);
 
 fn seen_by_js(sender: Sdk) {
     seen_by(Sdk::Js, sender);
@@ -20,6 +21,10 @@ fn seen_by_js(sender: Sdk) {
 
 fn seen_by_py612(sender: Sdk) {
     seen_by(Sdk::Py612, sender);
+}
+
+fn seen_by_rust(sender: Sdk) {
+    seen_by(Sdk::Rust, sender);
 }
 
 fn seen_by(handler: Sdk, sender: Sdk) {
@@ -55,10 +60,9 @@ fn properties_of(sending: &mut Session, handling: &mut Session, path: &str) -> V
 }
 
 fn check_fixed(properties: &Value, sender: Sdk, session_id: &str) {
-    let client_type = if sender.is_python() { "PYTHON" } else { "JAVASCRIPT_BROWSER" };
     assert_eq!(properties["$SessionId"], session_id);
     assert_eq!(properties["$Principal"], "client");
-    assert_eq!(properties["$ClientType"], client_type);
+    assert_eq!(properties["$ClientType"], sender.client_type());
     assert_eq!(properties["$Transport"], "WEBSOCKET");
     assert_eq!(properties["$Roles"], "\"CLIENT\"");
     assert!(properties["$StartTime"].is_string(), "{properties}");
@@ -66,13 +70,15 @@ fn check_fixed(properties: &Value, sender: Sdk, session_id: &str) {
 
 #[test]
 fn a_handler_that_asked_for_nothing_gets_none() {
-    let Some(stage) = Stage::open(&[Sdk::Js]) else {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Rust]) else {
         return;
     };
-    let mut handling = stage.join(Sdk::Js, "control");
-    handling.register(Handler::of("string", "plain", echo()));
-    let mut sending = stage.join(Sdk::Js, "client");
-    assert_eq!(properties_of(&mut sending, &mut handling, "plain"), json!({}));
+    for handler in [Sdk::Js, Sdk::Rust] {
+        let mut handling = stage.join(handler, "control");
+        handling.register(Handler::of("string", "plain", echo()));
+        let mut sending = stage.join(Sdk::Js, "client");
+        assert_eq!(properties_of(&mut sending, &mut handling, "plain"), json!({}), "{handler}");
+    }
 }
 
 #[test]

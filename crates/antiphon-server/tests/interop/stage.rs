@@ -72,7 +72,7 @@ impl Stage {
         session
     }
 
-    /// Closes the session and opens a new one of the same principal in the same process.
+    /// Closes the session and opens a new one of the same principal in the same agent.
     pub(crate) fn rejoin(&self, session: &mut Session) {
         session.agent.close();
         self.connect(session);
@@ -115,7 +115,7 @@ impl Session {
         self.id.clone()
     }
 
-    /// Kills the process: its connection is lost without a word.
+    /// Ends the agent: its connection is lost without a word.
     pub(crate) fn kill(self) {
         self.agent.kill();
     }
@@ -130,6 +130,7 @@ impl Session {
             Sdk::Py66 | Sdk::Py612 => {
                 assert_eq!(self.must("closed", json!({}))["state"], "CLOSED_BY_SERVER");
             }
+            Sdk::Rust => assert_eq!(self.must("closed", json!({}))["state"], "ClosedByServer"),
         }
     }
 }
