@@ -4,19 +4,19 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use antiphon_server::BindError;
 use antiphon_server::Config;
 use antiphon_server::Server;
 use clap::Args;
-use clap::error::ErrorKind;
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::signals::Signals;
 
 /// Run a server
@@ -58,7 +58,7 @@ Examples:
 ///
 /// # Errors
 /// What is wrong with the arguments or the configuration.
-pub(crate) fn serve(arguments: Arguments) -> Result<ExitCode, clap::Error> {
+pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let config = configuration(arguments)?;
     let threads = config.threads;
     let server = match Server::bind(config) {
@@ -70,13 +70,13 @@ pub(crate) fn serve(arguments: Arguments) -> Result<ExitCode, clap::Error> {
         Ok(runtime) => runtime,
         Err(error) => return Ok(cannot_serve(&error)),
     };
-    let code = runtime.block_on(run(server));
+    let code = runtime.block_on(serve(server));
     // What is left has had its time.
     runtime.shutdown_background();
     Ok(code)
 }
 
-fn configuration(arguments: Arguments) -> Result<Config, clap::Error> {
+fn configuration(arguments: Arguments) -> Result<Config, Failure> {
     let mut config = match &arguments.config {
         Some(path) => Config::load(path).map_err(usage)?,
         None => Config::default(),
@@ -97,7 +97,7 @@ fn configuration(arguments: Arguments) -> Result<Config, clap::Error> {
     Ok(config)
 }
 
-async fn run(server: Server) -> ExitCode {
+async fn serve(server: Server) -> Exit {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return cannot_serve(&error),
@@ -115,23 +115,23 @@ async fn run(server: Server) -> ExitCode {
         ended = serving => code(ended),
         () = signals.next() => {
             warn!("ended before every client was told");
-            ExitCode::from(130)
+            Exit::Interrupted
         }
     }
 }
 
-fn code(ended: Result<io::Result<()>, JoinError>) -> ExitCode {
+fn code(ended: Result<io::Result<()>, JoinError>) -> Exit {
     match ended.map_err(io::Error::from).flatten() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         Err(error) => cannot_serve(&error),
     }
 }
 
-fn cannot_serve(problem: &dyn Display) -> ExitCode {
+fn cannot_serve(problem: &dyn Display) -> Exit {
     error!("cannot serve: {problem}");
-    ExitCode::from(2)
+    Exit::Connect
 }
 
-fn usage(problem: impl Display) -> clap::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, format!("{problem}\n"))
+fn usage(problem: impl Display) -> Failure {
+    Failure::usage(problem.to_string())
 }

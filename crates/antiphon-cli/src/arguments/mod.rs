@@ -1,0 +1,6 @@
+//! Flags and values that several commands have.
+
+pub(crate) mod connection;
+pub(crate) mod environment;
+pub(crate) mod span;
+pub(crate) mod value;

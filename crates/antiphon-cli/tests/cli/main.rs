@@ -1,0 +1,15 @@
+//! The command line as people and scripts meet it: real processes, their output and their exit codes.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
+
+mod ask;
+mod bench;
+mod contexts;
+mod demo;
+mod handle;
+mod operations;
+mod outcomes;
+mod process;
+mod requests;
+mod serve;
+mod usage;
