@@ -51,7 +51,7 @@ impl Agent {
     pub(super) async fn register(self: &Arc<Self>, handling: Handling) -> Result<Value, Error> {
         let Handling { path, request_type, behaviour, keys, .. } = handling;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let messaging = self.session().messaging();
+        let messaging = self.session().messaging().clone();
         let registration = with_declared!(request_type.as_str(), Q => {
             let answerer = Answerer::<Q>::new(self, behaviour);
             messaging.register_request_handler(&path, answerer, &keys).await?
@@ -72,7 +72,7 @@ impl Agent {
             None | Some(true) => Addressing::Addressed,
             Some(false) => Addressing::Unaddressed,
         };
-        let messaging = self.session().messaging();
+        let messaging = self.session().messaging().clone();
         let registration = with_declared!(request_type.as_str(), Q => {
             let answerer = Answerer::<Q>::new(self, behaviour);
             messaging.add_request_handler(&path, answerer, addressing)?
@@ -83,7 +83,7 @@ impl Agent {
 
     pub(super) async fn request_path(&self, request: Request) -> Result<Value, Error> {
         let value = request.form.decode();
-        let messaging = self.session().messaging();
+        let messaging = self.session().messaging().clone();
         let response = with_declared!(request.response_type(), R => {
             messaging.send_request_to_path::<R>(&request.path, value).await?.dynamic()
         });
@@ -94,7 +94,7 @@ impl Agent {
         let value = request.form.decode();
         let id = request.session_id.as_deref().expect("an addressee");
         let id: SessionId = id.parse().expect("a session id");
-        let messaging = self.session().messaging();
+        let messaging = self.session().messaging().clone();
         let response = with_declared!(request.response_type(), R => {
             messaging.send_request_to_session::<R>(&request.path, id, value).await?.dynamic()
         });
