@@ -128,6 +128,7 @@ pub use crate::messaging::RequestHandler;
 pub use crate::reconnect::ReconnectPolicy;
 pub use crate::session::Session;
 pub use crate::transport::TlsOptions;
+pub use crate::value::AsJson;
 pub use crate::value::DataType;
 pub use crate::value::Json;
 pub use crate::value::JsonValue;

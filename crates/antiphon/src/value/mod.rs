@@ -80,6 +80,7 @@ use antiphon_wire::cbor::MAX_DEPTH;
 
 pub use dynamic::Value;
 pub use error::ValueError;
+pub use json::AsJson;
 pub use json::Json;
 pub use json::JsonValue;
 pub use record::RecordV2;

@@ -5,9 +5,11 @@ use std::fmt;
 use std::fmt::Debug;
 use std::net::IpAddr;
 
+use antiphon::value::AsJson;
 use antiphon::value::DataType;
 use antiphon::value::Json;
 use antiphon::value::JsonValue;
+use antiphon::value::ToValue;
 use antiphon::value::ValueError;
 use serde::Deserialize;
 use serde::Deserializer;
@@ -318,4 +320,17 @@ fn untagged_and_tagged_enums_are_told_apart() {
 #[test]
 fn a_dynamic_tree_is_a_json_value() {
     assert_eq!(decoded::<JsonValue>("bf 6161 01 ff"), Ok(Json(json!({"a": 1}))));
+}
+
+#[test]
+fn what_is_only_written_may_be_borrowed() {
+    #[derive(Serialize)]
+    struct Order<'a> {
+        article: &'a str,
+    }
+    let order = Order { article: "tea" };
+    let mut bytes = Vec::new();
+    AsJson(&order).encode(&mut bytes).unwrap();
+    assert_eq!(bytes, encoded(&Json(json!({"article": "tea"}))));
+    assert_eq!(AsJson(&order).type_name(), "json");
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::DataType;
+use super::ToValue;
 use super::ValueError;
 use super::item;
 
@@ -70,6 +71,34 @@ pub struct Json<T>(pub T);
 /// The features `arbitrary_precision` and `raw_value` of serde_json have encodings of their own, which are not
 /// supported.
 pub type JsonValue = Json<serde_json::Value>;
+
+/// A value of type `json` that is only sent: whatever serde can write, borrowed too.
+///
+/// ```
+/// # async fn send(session: &antiphon::Session) -> Result<(), antiphon::Error> {
+/// use antiphon::AsJson;
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Order<'a> { article: &'a str, pieces: u32 }
+///
+/// let order = Order { article: "tea", pieces: 2 };
+/// let number: i64 = session.messaging().send_request_to_path("orders", AsJson(&order)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct AsJson<T>(pub T);
+
+impl<T: Serialize> ToValue for AsJson<T> {
+    fn type_name(&self) -> &'static str {
+        NAME
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), ValueError> {
+        Json::encode_value(&self.0, out)
+    }
+}
 
 impl<T: Serialize> Json<T> {
     /// Writes a value that stands in no `Json`.
