@@ -3,6 +3,7 @@
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
 //! guard of the routes, and the counts.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Encode;
@@ -12,6 +13,7 @@ use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
 use papaya::LocalGuard;
+use parking_lot::MutexGuard;
 
 use crate::access::GlobalPermission;
 use crate::authentication::Authentication;
@@ -19,6 +21,8 @@ use crate::broker::Broker;
 use crate::error::ServiceError;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
+use crate::session::Connection;
+use crate::session::Inbound;
 use crate::session::Session;
 use crate::stats::Counts;
 use crate::time::Millis;
@@ -29,6 +33,7 @@ use antiphon_wire::error::Reason;
 pub struct Batch<'b, X> {
     pub(crate) broker: &'b Broker<X>,
     pub(crate) session: &'b Arc<Session<X>>,
+    pub(crate) inbound: MutexGuard<'b, Inbound>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) guard: LocalGuard<'b>,
     pub(crate) now: Millis,
@@ -44,6 +49,9 @@ pub enum Next {
     Authenticate(Authentication),
     /// Reads no more: the session has ended.
     Closed,
+    /// Drops the connection and tells [`Broker::lose`]: the client has lost messages without noticing. When it comes
+    /// back it begins anew.
+    Reconnect,
 }
 
 /// The body of a response that has none.
@@ -55,10 +63,12 @@ impl Encode for Void {
 
 impl<'b, X> Batch<'b, X> {
     pub(crate) fn new(broker: &'b Broker<X>, session: &'b Arc<Session<X>>, now: Millis) -> Self {
+        let inbound = session.inbound.lock();
         session.heard(now);
         Self {
             broker,
             session,
+            inbound,
             profile: session.profile(),
             guard: broker.routes.guard(),
             now,
@@ -66,11 +76,20 @@ impl<'b, X> Batch<'b, X> {
         }
     }
 
+    /// The connection whose messages are served: the session's present one.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.inbound.connection
+    }
+
     /// Handles one whole message. What cannot be read as a message ends the session; what a service cannot accept is
     /// answered by an error. A session that has ended is not served.
     pub fn message(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
         if self.session.has_ended() {
             return Next::Closed;
+        }
+        if !self.inbound.count(bytes, |bytes| self.broker.hasher.hash_one(bytes)) {
+            return Next::Reconnect;
         }
         let next = self.dispatch(bytes, outbox);
         self.broker.reap(outbox);
@@ -82,7 +101,10 @@ impl<'b, X> Batch<'b, X> {
             Ok(Message::Request { service, conversation, body }) => {
                 return self.request((service, conversation), body, outbox);
             }
-            Ok(Message::Response { conversation, body }) => self.answer(conversation, body, outbox),
+            Ok(Message::Response { conversation, body }) => {
+                self.inbound.answered(conversation);
+                self.answer(conversation, body, outbox);
+            }
             Ok(Message::Error { conversation, text, reason }) => {
                 self.answer_error(conversation, reason, text, outbox);
             }

@@ -9,11 +9,12 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
+use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message;
-use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::Outcome;
 use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 
@@ -29,6 +30,7 @@ use crate::pending::InFlight;
 use crate::profile::Profile;
 use crate::profile::Roles;
 use crate::registry::Registry;
+use crate::routes::Handler;
 use crate::routes::Routes;
 use crate::session::Remains;
 use crate::session::Session;
@@ -49,7 +51,11 @@ pub struct Broker<X> {
     /// registry, and before any session.
     pub(crate) listeners: Mutex<Listeners<X>>,
     pub(crate) locks: Mutex<Locks<X>>,
+    /// The sessions that can be taken up again.
+    pub(crate) tokens: Mutex<HashMap<SessionToken, SessionId>>,
     pub(crate) totals: Totals,
+    /// Tells messages apart.
+    pub(crate) hasher: RandomState,
     /// What each set of roles may do, made once.
     access: Mutex<HashMap<Roles, Arc<Access>>>,
     pub(crate) next_session: AtomicU64,
@@ -67,7 +73,9 @@ impl<X> Broker<X> {
             registry: RwLock::default(),
             listeners: Mutex::default(),
             locks: Mutex::default(),
+            tokens: Mutex::default(),
             totals: Totals::default(),
+            hasher: RandomState::default(),
             access: Mutex::default(),
             next_session: AtomicU64::new(1),
             shutting_down: AtomicBool::new(false),
@@ -90,7 +98,9 @@ impl<X> Broker<X> {
     /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
-            session.next_deadline() <= now || session.next_ping() <= now
+            session.next_deadline() <= now
+                || session.next_ping() <= now
+                || session.lost_until() <= now
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
@@ -99,6 +109,9 @@ impl<X> Broker<X> {
             }
             if session.next_ping() <= now {
                 self.ping(session, now, outbox);
+            }
+            if session.lost_until() <= now {
+                self.give_up(session, now, outbox);
             }
         }
         self.reap(outbox);
@@ -144,11 +157,12 @@ impl<X> Broker<X> {
         self.registry.read().find(id).cloned()
     }
 
-    /// The sessions that match at this moment. A costly filter delays only its own sender: the registry is free
+    /// The sessions with a connection that match at this moment. A costly filter delays only its own sender: the registry is free
     /// while it is evaluated.
     pub(crate) fn matching(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
         let mut sessions = self.registry.read().candidates(filter);
-        sessions.retain(|session| filter.matches(session.profile().as_ref()));
+        sessions
+            .retain(|session| session.is_connected() && filter.matches(session.profile().as_ref()));
         sessions
     }
 
@@ -208,15 +222,30 @@ impl<X> Broker<X> {
         reason: CloseReason,
         outbox: &mut Outbox<X>,
     ) {
+        let token = session.token();
         let Some(Remains { unanswered, handlers }) = session.end(reason, outbox) else { return };
-        for handler in handlers {
-            self.routes.remove(handler.path(), session);
+        if let Some(token) = token {
+            self.tokens.lock().remove(&token);
         }
         let mut listeners = self.listeners.lock();
         self.registry.write().remove(session.id());
         listeners.closed(session, reason, &self.config.limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
+        self.undo(session, handlers, unanswered, outbox);
+    }
+
+    /// Removes handlers of a session, and tells senders that it will not answer.
+    pub(crate) fn undo(
+        &self,
+        session: &Arc<Session<X>>,
+        handlers: Vec<Arc<Handler<X>>>,
+        unanswered: Vec<InFlight<X>>,
+        outbox: &mut Outbox<X>,
+    ) {
+        for handler in handlers {
+            self.routes.remove(handler.path(), session);
+        }
         let text = format!("session {} ended; the request may have been executed", session.id());
         let error = Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
         for request in unanswered {
@@ -243,9 +272,7 @@ impl<X> Broker<X> {
             return;
         }
         session.set_next_ping(self.next_ping(now));
-        session.post_notice(SMALL, &self.config.limits, outbox, |out, conversation| {
-            message::put_request(out, Service::SystemPing, conversation);
-        });
+        session.post_ping(outbox);
     }
 
     /// A period of zero means no pings.

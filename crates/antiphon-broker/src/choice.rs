@@ -34,7 +34,10 @@ impl Stickiness {
 
 impl<X> Route<X> {
     /// The places of all handlers, in the order in which `sender`'s request should be offered to them.
-    pub(crate) fn order(&self, sender: &Session<X>) -> impl Iterator<Item = usize> + use<X> {
+    pub(crate) fn order(
+        &self,
+        sender: &Session<X>,
+    ) -> impl Iterator<Item = usize> + Clone + use<X> {
         let count = self.handlers.len();
         let first = if count == 1 { 0 } else { self.first(sender) };
         (first..count).chain(0..first)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use antiphon_wire::ids::NodeId;
 use antiphon_wire::path::Path;
+use antiphon_wire::recovery::Bounds;
 use foldhash::HashMap;
 use foldhash::HashMapExt;
 
@@ -26,8 +27,39 @@ pub struct BrokerConfig {
     pub paths: Vec<PathRule>,
     /// Who may do what.
     pub security: Security,
+    /// How sessions are kept that lose their connection.
+    pub recovery: Recovery,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// How a session is kept that has lost its connection, if its client wants that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// For how long at most; zero for not at all. A client may ask for less.
+    pub keep_for: Duration,
+    /// How many messages that the client may not have received are kept.
+    pub messages: usize,
+    /// Their bytes in all.
+    pub bytes: usize,
+}
+
+impl Recovery {
+    pub(crate) fn bounds(self) -> Bounds {
+        Bounds { messages: self.messages, bytes: self.bytes }
+    }
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            // What the JavaScript SDK asks for unless told otherwise.
+            keep_for: Duration::from_secs(60),
+            // More than a connection has on its way, so that a session that comes back at once misses nothing.
+            messages: 16_384,
+            bytes: 2 << 20,
+        }
+    }
 }
 
 impl Default for BrokerConfig {
@@ -42,6 +74,7 @@ impl Default for BrokerConfig {
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
             security: Security::stock(),
+            recovery: Recovery::default(),
             limits: Limits::default(),
         }
     }

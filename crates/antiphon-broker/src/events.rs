@@ -102,6 +102,28 @@ impl<X> Listeners<X> {
         }
     }
 
+    /// Tells that a session has lost its connection or has another one.
+    pub(crate) fn told(
+        &mut self,
+        session: &Arc<Session<X>>,
+        kind: UpdateKind,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
+        let profile = session.profile();
+        for listener in self.listeners.iter().filter(|listener| listener.wants(session, &profile)) {
+            let same = |(key, value)| (key, PropertyChange::Same(value));
+            let properties = listener.keys.select(&profile.properties).map(same).collect();
+            let change = SessionChange::Updated { kind, properties };
+            listener.tell(vec![SessionEvent { session: session.id(), change }], limits, outbox);
+        }
+    }
+
+    /// Forgets the listeners of a session.
+    pub(crate) fn forget(&mut self, session: &Session<X>) {
+        self.listeners.retain(|listener| listener.session.id() != session.id());
+    }
+
     /// Tells of the end of a session, and forgets its own listeners.
     pub(crate) fn closed(
         &mut self,
@@ -110,7 +132,7 @@ impl<X> Listeners<X> {
         limits: &Limits,
         outbox: &mut Outbox<X>,
     ) {
-        self.listeners.retain(|listener| listener.session.id() != session.id());
+        self.forget(session);
         let profile = session.profile();
         for listener in self.listeners.iter().filter(|listener| listener.wants(session, &profile)) {
             let properties = listener.keys.select(&profile.properties).collect();

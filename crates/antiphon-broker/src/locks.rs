@@ -167,6 +167,27 @@ impl<X> Locks<X> {
         (true, self.pass_on(&place.0))
     }
 
+    /// Takes from a session that has lost its connection the locks that end with it; tells who has them.
+    fn forget_connection(&mut self, session: &Session<X>) -> Vec<Granted<X>> {
+        let Some(places) = self.places.get(&session.id()) else { return Vec::new() };
+        let of_connection = |name: &Arc<str>| {
+            self.held.get(name).is_some_and(|lock| lock.scope == LockScope::Connection)
+        };
+        let lost: Vec<Arc<str>> = places
+            .iter()
+            .filter(|(name, turn)| turn.is_none() && of_connection(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let mut granted = Vec::new();
+        for name in lost {
+            if let Some(places) = self.places.get_mut(&session.id()) {
+                places.remove(&(name.clone(), None));
+            }
+            granted.append(&mut self.pass_on(&name));
+        }
+        granted
+    }
+
     /// Forgets a session; tells who has what it held.
     fn forget(&mut self, session: &Session<X>) -> Vec<Granted<X>> {
         let mut granted = Vec::new();
@@ -226,7 +247,6 @@ impl<X> Batch<'_, X> {
         let granted = locks
             .acquire(name, wait, self.broker.config.limits.locks_per_session)
             .map_err(|TooMany| ServiceError::overloaded("the session has too many locks"))?;
-        drop(locks);
         self.broker.tell_grants(granted, outbox);
         Ok(())
     }
@@ -256,7 +276,8 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let HeldLock { name, sequence, scope: _ } = Decode::decode_all(body)?;
-        let (owned, next) = self.broker.locks.lock().release(name, self.session, sequence);
+        let mut locks = self.broker.locks.lock();
+        let (owned, next) = locks.release(name, self.session, sequence);
         self.respond(conversation, &owned, outbox);
         self.broker.tell_grants(next, outbox);
         Ok(())
@@ -298,14 +319,26 @@ impl<X> Batch<'_, X> {
 
 impl<X> Broker<X> {
     pub(crate) fn forget_locks(&self, session: &Session<X>, outbox: &mut Outbox<X>) {
-        let granted = self.locks.lock().forget(session);
+        let mut locks = self.locks.lock();
+        let granted = locks.forget(session);
         self.tell_grants(granted, outbox);
     }
 
+    pub(crate) fn forget_connection_locks(&self, session: &Session<X>, outbox: &mut Outbox<X>) {
+        let mut locks = self.locks.lock();
+        let granted = locks.forget_connection(session);
+        session.revoke_grants();
+        self.tell_grants(granted, outbox);
+    }
+
+    /// The locks are locked meanwhile, so that no session is told of a lock that it has lost since.
     fn tell_grants(&self, granted: impl IntoIterator<Item = Granted<X>>, outbox: &mut Outbox<X>) {
         for Granted { name, session, conversation, sequence, scope } in granted {
             let held = HeldLock { name: &name, sequence, scope };
             self.respond(&session, conversation, &held, outbox);
+            if scope == LockScope::Connection {
+                session.note_grant();
+            }
         }
     }
 }

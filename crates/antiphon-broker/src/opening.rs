@@ -60,7 +60,10 @@ impl<X> Broker<X> {
         };
         let profile = self.profile(id, &opening);
         let Opening { request, start_time, token, now, .. } = opening;
-        let session = Arc::new(Session::new(id, driver, Client::of(request), start_time, profile));
+        let kept = self.keep(request, token);
+        let is_kept = kept.is_some();
+        let start = (start_time, kept);
+        let session = Arc::new(Session::new(id, driver, Client::of(request), start, profile));
         session.heard(now);
         session.set_next_ping(self.next_ping(now));
         let accepted = Accepted {
@@ -86,6 +89,10 @@ impl<X> Broker<X> {
         }
         if registry.len() >= self.config.limits.sessions {
             return Err(Refusal::LicenseExceeded);
+        }
+        if is_kept {
+            // Before anybody can find the session, and end it.
+            self.tokens.lock().insert(token, id);
         }
         registry.insert(session.clone());
         drop(registry);
@@ -136,4 +143,4 @@ fn client_type(family: ClientFamily) -> &'static str {
 }
 
 /// The exact length of the connection response to a new session.
-const RESPONSE_LENGTH: usize = 55;
+pub(crate) const RESPONSE_LENGTH: usize = 55;

@@ -21,6 +21,8 @@ pub(crate) struct InFlight<X> {
     pub(crate) deadline: Millis,
     /// What the deadline allowed, for the text of the error.
     pub(crate) timeout: Duration,
+    /// The number of the message that carries it, where the recipient's messages are numbered.
+    pub(crate) sequence: u64,
 }
 
 /// In which form the sender is told the outcome.

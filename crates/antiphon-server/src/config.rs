@@ -28,6 +28,7 @@ use std::time::Duration;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
+use antiphon_broker::Recovery;
 use thiserror::Error;
 
 use crate::config::raw::RawConfig;
@@ -51,6 +52,8 @@ pub struct Config {
     pub choice: Choice,
     /// Keys of the user properties that are believed when a client proposes them. Default: none.
     pub trusted_properties: Vec<String>,
+    /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
+    pub recovery: Recovery,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -117,6 +120,7 @@ impl Default for Config {
             request_timeout: broker.request_timeout,
             choice: broker.choice,
             trusted_properties: Vec::new(),
+            recovery: broker.recovery,
             limits: Limits::default(),
             paths: Vec::new(),
         }

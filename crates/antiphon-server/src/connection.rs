@@ -18,7 +18,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use antiphon_broker::Batch;
+use antiphon_broker::Connection as Number;
 use antiphon_broker::Next;
+use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Event;
@@ -34,6 +36,7 @@ use crate::flush;
 use crate::flush::Outbox;
 use crate::flush::Session;
 use crate::inbound::Inbound;
+use crate::line::Line;
 use crate::server::Shared;
 use crate::socket::Signal;
 use crate::socket::Socket;
@@ -51,11 +54,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// `session` is open, and `inbound` reads from its socket.
-    pub(crate) fn new(shared: Arc<Shared>, session: Arc<Session>, inbound: Inbound) -> Self {
+    /// `inbound` reads from the socket that `socket` writes to.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        place: Place,
+        socket: Arc<Socket>,
+        inbound: Inbound,
+    ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
-            dialogue: Dialogue { shared, session, decoder, over: false },
+            dialogue: Dialogue { shared, place, socket, decoder, over: None },
             inbound,
             task: None,
             stall: None,
@@ -67,10 +75,11 @@ impl Connection {
         let dialogue = &mut self.dialogue;
         self.inbound.take_rest(|bytes| dialogue.take(bytes));
         poll_fn(|cx| self.poll_serve(cx)).await;
-        if timeout(LINGER, self.settle()).await.is_err() {
-            debug!(session = %self.dialogue.session.id(), "closed a socket that did not settle");
+        let ends = self.dialogue.over == Some(Over::Ended);
+        if ends && timeout(LINGER, self.settle()).await.is_err() {
+            debug!(session = %self.dialogue.place.session.id(), "closed a socket that did not settle");
         }
-        self.dialogue.socket().shut_down(Shutdown::Both);
+        self.dialogue.socket.shut_down(Shutdown::Both);
     }
 
     /// Ready when the session is over.
@@ -79,7 +88,7 @@ impl Connection {
             self.dialogue.written();
         }
         for _ in 0..READS_PER_POLL {
-            if self.dialogue.over {
+            if self.dialogue.over.is_some() {
                 return Poll::Ready(());
             }
             let dialogue = &mut self.dialogue;
@@ -97,8 +106,7 @@ impl Connection {
 
     /// Ready when nothing is to be written any more. Until then goes on whenever a full socket takes bytes again.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let session = &self.dialogue.session;
-        let socket = session.driver();
+        let socket = &self.dialogue.socket;
         if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             self.task = Some(cx.waker().clone());
             socket.watch(cx.waker().clone());
@@ -106,16 +114,16 @@ impl Connection {
         match socket.signal() {
             Signal::None => Poll::Pending,
             Signal::Blocked => self.poll_blocked(cx),
-            Signal::Finished | Signal::Broken => Poll::Ready(()),
+            Signal::Finished | Signal::Broken | Signal::Replaced => Poll::Ready(()),
         }
     }
 
     /// Ready when the socket has taken nothing for [`STALL`].
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let session = &self.dialogue.session;
-        if session.driver().poll_unblocked(cx).is_ready() {
+        let Place { session, number, .. } = &self.dialogue.place;
+        if self.dialogue.socket.poll_unblocked(cx).is_ready() {
             self.stall = None;
-            session.unblock();
+            session.unblock(*number);
             // If the socket is full again, this task is woken again.
             flush::write(session);
             return Poll::Pending;
@@ -127,54 +135,85 @@ impl Connection {
     /// Waits until the last bytes are written and the client has closed too.
     async fn settle(&mut self) {
         poll_fn(|cx| self.poll_written(cx)).await;
-        self.dialogue.socket().shut_down(Shutdown::Write);
+        self.dialogue.socket.shut_down(Shutdown::Write);
         poll_fn(|cx| self.inbound.poll_discard(cx)).await;
+    }
+}
+
+/// Which connection of which session this is.
+pub(crate) struct Place {
+    session: Arc<Session>,
+    number: Number,
+    /// Whether a client that closes the WebSocket closes its session. Python has no other way to say so; the others
+    /// close the WebSocket also when they have lost the connection, and say it with a message when they close.
+    closes_by_websocket: bool,
+}
+
+impl Place {
+    pub(crate) fn new(session: Arc<Session>, number: Number, family: ClientFamily) -> Self {
+        Self { session, number, closes_by_websocket: family == ClientFamily::Python }
     }
 }
 
 /// The session's side of a connection. Its end is told to the broker exactly once, even if the task is dropped.
 struct Dialogue {
     shared: Arc<Shared>,
-    session: Arc<Session>,
+    place: Place,
+    socket: Arc<Socket>,
     decoder: Decoder,
-    over: bool,
+    over: Option<Over>,
 }
 
-/// Who ends a session.
+/// What is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The session, which has some last words for its client.
+    Ended,
+    /// This connection of it.
+    Lost,
+}
+
+/// Why a connection is read no more.
 enum End {
-    /// The broker did.
+    /// The broker has ended the session.
     ByBroker,
-    /// The connection must.
+    /// The session has another connection.
+    Replaced,
+    /// The session must end.
     Close(CloseReason),
+    /// The connection is of no use any more.
+    Lose(&'static str),
 }
 
 impl Dialogue {
-    fn socket(&self) -> &Socket {
-        self.session.driver()
-    }
-
     /// Handles every whole frame at the front of `bytes` and returns how many bytes they had.
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         let mut outbox = flush::delivery();
         let (used, end) = self.take_frames(bytes, &mut outbox);
         match end {
             None => {}
-            Some(End::ByBroker) => self.over = true,
+            Some(End::ByBroker) => self.over = Some(Over::Ended),
+            Some(End::Replaced) => self.over = Some(Over::Lost),
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
+            Some(End::Lose(why)) => self.lose(&why),
         }
         used
     }
 
     fn take_frames(&mut self, bytes: &mut [u8], outbox: &mut Outbox) -> (usize, Option<End>) {
-        let Self { shared, session, decoder, .. } = self;
+        let Self { shared, place, decoder, .. } = self;
+        let session = &place.session;
         let mut batch = shared.broker.batch(session, shared.clock.now());
+        if batch.connection() != place.number {
+            return (0, Some(End::Replaced));
+        }
         let mut used = 0;
         loop {
             let end = match decoder.next(&mut bytes[used..]) {
                 Ok(None) => return (used, None),
                 Ok(Some((length, event))) => {
                     used += length;
-                    take_event(shared, session, &mut batch, event, outbox)
+                    take_event(shared, place, &mut batch, event, outbox)
                 }
                 Err(violation) => {
                     debug!(session = %session.id(), %violation);
@@ -189,25 +228,30 @@ impl Dialogue {
 
     /// Everything that will ever be written is written, or the socket takes nothing any more.
     fn written(&mut self) {
-        if self.socket().signal() == Signal::Finished {
-            self.over = true;
-        } else {
-            self.lose(&"the socket takes no more bytes");
+        match self.socket.signal() {
+            Signal::Finished => self.over = Some(Over::Ended),
+            Signal::Replaced => self.over = Some(Over::Lost),
+            Signal::None | Signal::Blocked | Signal::Broken => {
+                self.lose(&"the socket takes no more bytes");
+            }
         }
     }
 
     fn lose(&mut self, why: &dyn std::fmt::Display) {
-        if self.over {
+        if self.over.is_some() {
             return;
         }
-        debug!(session = %self.session.id(), %why, "connection lost");
-        self.close(CloseReason::ConnectionLost, &mut flush::delivery());
+        self.over = Some(Over::Lost);
+        let Place { session, number, .. } = &self.place;
+        debug!(session = %session.id(), %why, "connection lost");
+        let now = self.shared.clock.now();
+        self.shared.broker.lose(session, *number, now, &mut flush::delivery());
     }
 
     /// Tells the broker, which tells the client.
     fn close(&mut self, reason: CloseReason, outbox: &mut Outbox) {
-        self.over = true;
-        self.shared.broker.close(&self.session, reason, outbox);
+        self.over = Some(Over::Ended);
+        self.shared.broker.close(&self.place.session, reason, outbox);
     }
 }
 
@@ -219,17 +263,19 @@ impl Drop for Dialogue {
 
 fn take_event(
     shared: &Shared,
-    session: &Arc<Session>,
-    batch: &mut Batch<'_, Socket>,
+    place: &Place,
+    batch: &mut Batch<'_, Line>,
     event: Event<'_>,
     outbox: &mut Outbox,
 ) -> Option<End> {
+    let session = &place.session;
     match event {
         Event::Message(message) => {
             trace!(session = %session.id(), bytes = message.len(), "message");
             match batch.message(message, outbox) {
                 Next::Continue => None,
                 Next::Closed => Some(End::ByBroker),
+                Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
                 Next::Authenticate(authentication) => {
                     let grant = shared.authenticator.authenticate(
                         &authentication.principal,
@@ -244,20 +290,25 @@ fn take_event(
         Event::Fragment | Event::Pong => None,
         Event::Ping(payload) => {
             // A client that does not read must not fill its mailbox with pongs.
-            if session.driver().signal() != Signal::Blocked {
+            if session.driver().socket().signal() != Signal::Blocked {
                 session.put_frame(|out| put_pong(out, payload), outbox);
             }
             None
         }
-        Event::Close(code) => Some(End::Close(closed_by_client(code))),
+        Event::Close(code) => Some(place.closed(code)),
     }
 }
 
-/// Going away and an ordinary end are the client's wish; other codes say that something failed.
-fn closed_by_client(code: Option<u16>) -> CloseReason {
-    match code {
-        None | Some(1000 | 1001) => CloseReason::ClosedByClient,
-        Some(_) => CloseReason::ConnectionLost,
+impl Place {
+    /// What a close frame means. Going away and an ordinary end are the client's wish; other codes say that something
+    /// failed.
+    fn closed(&self, code: Option<u16>) -> End {
+        let is_wish = matches!(code, None | Some(1000 | 1001));
+        if is_wish && (self.closes_by_websocket || !self.session.can_come_back()) {
+            End::Close(CloseReason::ClosedByClient)
+        } else {
+            End::Lose("the client closed the WebSocket")
+        }
     }
 }
 
@@ -312,9 +363,9 @@ mod tests {
     async fn a_client_that_reads_nothing_is_given_up() {
         let (shared, _client, connection) = open().await;
         let more_than_a_socket_takes = |out: &mut Vec<u8>| out.resize(64 << 20, 0);
-        let session = &connection.dialogue.session;
+        let session = &connection.dialogue.place.session;
         session.put_frame(more_than_a_socket_takes, &mut flush::delivery());
-        assert_eq!(session.driver().signal(), Signal::Blocked);
+        assert_eq!(session.driver().socket().signal(), Signal::Blocked);
         tokio::time::pause();
         timeout(STALL * 2, connection.run()).await.expect("ended after STALL");
         assert_eq!(shared.broker.stats().sessions, 0);

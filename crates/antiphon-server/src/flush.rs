@@ -23,11 +23,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
+use crate::line::Line;
 use crate::socket::Signal;
-use crate::socket::Socket;
 
-pub(crate) type Session = antiphon_broker::Session<Socket>;
-pub(crate) type Outbox = antiphon_broker::Outbox<Socket>;
+pub(crate) type Session = antiphon_broker::Session<Line>;
+pub(crate) type Outbox = antiphon_broker::Outbox<Line>;
 
 /// A runtime with `threads` workers that write when they are about to park. A [`crate::Server`] runs on any runtime, but
 /// only on such a one are writes put together.
@@ -91,9 +91,18 @@ impl Drop for Delivery {
 
 /// Writes one session's mailbox as far as its socket takes it.
 pub(crate) fn write(session: &Session) {
-    let socket = session.driver();
-    let flushed =
-        SPARE.with_borrow_mut(|spare| session.flush(spare, |bytes| socket.try_write(bytes)));
+    let line = session.driver();
+    let mut used = None;
+    let flushed = SPARE.with_borrow_mut(|spare| {
+        session.flush(spare, |connection, bytes| {
+            match used.get_or_insert_with(|| line.socket_of(connection)) {
+                Some(socket) => socket.try_write(bytes),
+                // The connection was replaced, and the bytes are sent anew on the other one.
+                None => Ok(bytes.len()),
+            }
+        })
+    });
+    let socket = used.flatten().unwrap_or_else(|| line.socket());
     match flushed {
         Flush::Done => {}
         Flush::Blocked => socket.raise(Signal::Blocked),

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use antiphon_broker::Connection as Number;
 use antiphon_broker::Opening;
 use antiphon_wire::connect::ConnectionRequest;
 use antiphon_wire::connect::Refusal;
@@ -18,9 +19,10 @@ use tracing::debug;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
+use crate::connection::Place;
 use crate::flush;
-use crate::flush::Session;
 use crate::inbound::Inbound;
+use crate::line::Line;
 use crate::random;
 use crate::server::Shared;
 use crate::socket;
@@ -41,13 +43,17 @@ pub(crate) async fn handshake(
     };
     let Upgraded { stream, leftover, request } = upgraded?;
     let (reader, writer) = stream.into_split();
-    let (inbound, socket) = (Inbound::new(reader, leftover), Socket::new(writer));
+    let (inbound, socket) = (Inbound::new(reader, leftover), Arc::new(Socket::new(writer)));
     let opened = request.and_then(|request| {
-        open(&shared, &request, socket, client)
-            .map_err(|refusal| Refused { version: request.version.number(), refusal })
+        let opened = if request.reconnection.is_some() {
+            take_up(&shared, &request, &socket, client)
+        } else {
+            open(&shared, &request, &socket, client)
+        };
+        opened.map_err(|refusal| Refused { version: request.version.number(), refusal })
     });
     match opened {
-        Ok(session) => Some(Connection::new(shared, session, inbound)),
+        Ok(place) => Some(Connection::new(shared, place, socket, inbound)),
         Err(refused) => {
             debug!(%client, ?refused, "connection refused");
             refuse(inbound, &refused).await;
@@ -56,16 +62,27 @@ pub(crate) async fn handshake(
     }
 }
 
+/// Gives a session that has lost its connection this one. Its token is the proof.
+fn take_up(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: &Arc<Socket>,
+    client: SocketAddr,
+) -> Result<Place, Refusal> {
+    let attach = |line: &Line, connection| line.replace(connection, Arc::clone(socket));
+    let now = shared.clock.now();
+    let (session, number) =
+        shared.broker.reconnect(request, now, attach, &mut flush::delivery())?;
+    debug!(session = %session.id(), %client, "session taken up again");
+    Ok(Place::new(session, number, request.family))
+}
+
 fn open(
     shared: &Shared,
     request: &ConnectionRequest,
-    socket: Socket,
+    socket: &Arc<Socket>,
     client: SocketAddr,
-) -> Result<Arc<Session>, Refusal> {
-    if request.reconnection.is_some() {
-        // Sessions end with their connection, so none can be taken up again.
-        return Err(Refusal::UnknownSession);
-    }
+) -> Result<Place, Refusal> {
     let grant = shared
         .authenticator
         .authenticate(&request.principal, request.credentials(), &request.properties)
@@ -80,10 +97,11 @@ fn open(
         token,
         now: shared.clock.now(),
     };
-    let session = shared.broker.open(opening, socket, &mut flush::delivery())?;
+    let line = Line::new(Arc::clone(socket));
+    let session = shared.broker.open(opening, line, &mut flush::delivery())?;
     let (principal, family) = (&request.principal, request.family);
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
-    Ok(session)
+    Ok(Place::new(session, Number::FIRST, request.family))
 }
 
 /// Tells the client why, and closes the socket.

@@ -30,6 +30,7 @@ mod connection;
 mod flush;
 mod handshake;
 mod inbound;
+mod line;
 mod listener;
 mod random;
 mod server;
@@ -45,3 +46,4 @@ pub use server::Server;
 
 pub use antiphon_broker::Choice;
 pub use antiphon_broker::PathRule;
+pub use antiphon_broker::Recovery;

@@ -33,10 +33,10 @@ use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::flush;
 use crate::handshake::handshake;
+use crate::line::Line;
 use crate::listener;
 use crate::listener::Listener;
 use crate::random;
-use crate::socket::Socket;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
@@ -70,7 +70,7 @@ pub enum BindError {
 
 /// What all connections of a server have in common.
 pub(crate) struct Shared {
-    pub(crate) broker: Broker<Socket>,
+    pub(crate) broker: Broker<Line>,
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
@@ -159,6 +159,7 @@ impl Shared {
                 request_timeout: config.request_timeout,
                 paths: config.paths,
                 choice: config.choice,
+                recovery: config.recovery,
                 ..BrokerConfig::default()
             }),
         }

@@ -1,5 +1,5 @@
-//! The writing half of a session's socket, as the broker carries it around: any thread may write to it, and tells the
-//! connection's own task what only that one can deal with.
+//! The writing half of a socket: any thread may write to it, and tells the connection's own task what only that one can
+//! deal with.
 
 use std::io;
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// Where a session's bytes go.
+/// Where the bytes of a connection go.
 pub(crate) struct Socket {
     /// Present until drop, which forgets it: it would end the writing direction when the broker refuses a session,
     /// before the refusal is written.
@@ -35,6 +35,8 @@ pub(crate) enum Signal {
     Finished,
     /// The socket is gone.
     Broken,
+    /// The session has another connection.
+    Replaced,
 }
 
 impl Socket {
@@ -49,7 +51,12 @@ impl Socket {
 
     /// Leaves a signal for the connection's task and wakes it.
     pub(crate) fn raise(&self, signal: Signal) {
-        self.signal.store(signal as u8, Ordering::Release);
+        if signal == Signal::Blocked {
+            // The others are the end of it.
+            self.exchange(Signal::None, Signal::Blocked);
+        } else {
+            self.signal.store(signal as u8, Ordering::Release);
+        }
         if let Some(task) = &*self.task.lock() {
             task.wake_by_ref();
         }
@@ -65,7 +72,8 @@ impl Socket {
             0 => Signal::None,
             1 => Signal::Blocked,
             2 => Signal::Finished,
-            _ => Signal::Broken,
+            3 => Signal::Broken,
+            _ => Signal::Replaced,
         }
     }
 
@@ -73,8 +81,14 @@ impl Socket {
     pub(crate) fn poll_unblocked(&self, cx: &mut Context<'_>) -> Poll<()> {
         // An error is ready too: the next write will meet it.
         self.stream().poll_write_ready(cx).map(|_| {
-            self.signal.store(Signal::None as u8, Ordering::Release);
+            self.exchange(Signal::Blocked, Signal::None);
         })
+    }
+
+    /// Not if something else was signalled meanwhile.
+    fn exchange(&self, from: Signal, to: Signal) {
+        let (from, to) = (from as u8, to as u8);
+        let _ = self.signal.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Ends one direction or both. The descriptor lives on for as long as somebody holds the session.

@@ -13,6 +13,7 @@
 //! | [`service`] | the registry of service numbers and the body of every service |
 //! | [`value`] | named values (`string`, `json`, ...) and the check that their bytes are whole |
 //! | [`ids`], [`path`] | session ids, conversation ids, message paths |
+//! | [`recovery`] | what can be sent again after a connection was lost |
 //! | [`codec`] | primitive encodings, [`codec::Reader`] |
 //! | [`websocket`] | RFC 6455 frames over plain byte buffers, masked as a client sends them or not |
 //! | [`error`] | reason codes and decoding faults |
@@ -24,6 +25,7 @@ pub mod error;
 pub mod ids;
 pub mod message;
 pub mod path;
+pub mod recovery;
 pub mod service;
 pub mod value;
 pub mod websocket;

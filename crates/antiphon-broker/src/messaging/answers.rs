@@ -68,11 +68,13 @@ impl<X> Batch<'_, X> {
     /// answers that come late or a second time.
     fn take_pending(&mut self, conversation: ConversationId) -> Option<InFlight<X>> {
         if conversation.0 < UNANSWERED {
+            self.session.notice_answered(conversation);
             return None;
         }
         let request = self.session.take_pending(conversation);
-        if request.is_none() {
-            self.counts.stray_answers += 1;
+        match &request {
+            Some(request) => self.inbound.answers(request.sequence),
+            None => self.counts.stray_answers += 1,
         }
         request
     }

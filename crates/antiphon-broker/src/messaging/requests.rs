@@ -73,7 +73,11 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
         let mut refusal = Undeliverable::Ended;
-        for place in route.order(self.session) {
+        // A session without a connection may come back in time, but one that is there is the better choice.
+        let is_connected = |place: &usize| route.handlers[*place].session.is_connected();
+        // One that comes back in this moment must not be passed by, so the second round is offered to all.
+        let order = route.order(self.session);
+        for place in order.clone().filter(is_connected).chain(order) {
             match self.hand_to_handler(&route.handlers[place], request, outbox) {
                 Ok(()) => {
                     route.taken(self.session, place);
@@ -188,6 +192,7 @@ impl<X> Batch<'_, X> {
             reply: request.reply,
             deadline: self.now.after(request.timeout),
             timeout: request.timeout,
+            sequence: 0,
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::message;
+use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
-use antiphon_wire::websocket;
 
 use crate::config::Limits;
 use crate::outbox::Outbox;
@@ -13,6 +14,7 @@ use crate::pending::InFlight;
 use crate::pending::MAX_PENDING;
 use crate::pending::UNANSWERED;
 use crate::session::Session;
+use crate::session::State;
 
 /// Why a session could not be handed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl<X> Session<X> {
     /// Appends transport frames, such as a pong, to the mailbox; not if the peer has long ceased to read.
     pub fn put_frame(self: &Arc<Self>, put: impl FnOnce(&mut Vec<u8>), outbox: &mut Outbox<X>) {
         let mut state = self.state.lock();
-        if state.ended || state.mailbox.queued() > MOST_BEFORE_A_FRAME {
+        if state.ended || !state.connected || state.mailbox.queued() > MOST_BEFORE_A_FRAME {
             return;
         }
         put(&mut state.mailbox.bytes);
@@ -60,23 +62,34 @@ impl<X> Session<X> {
         if state.ended {
             return;
         }
-        if state.mailbox.queued() + expected > 2 * limits.mailbox {
+        if state.queued() + expected > 2 * limits.mailbox {
             drop(state);
             outbox.doomed.push((self.clone(), CloseReason::MessageQueueLimitReached));
             return;
         }
-        state.notices = (state.notices + 1) % (UNANSWERED - 1);
-        let conversation = ConversationId(state.notices + 1);
-        websocket::put_message(&mut state.mailbox.bytes, expected, |out| put(out, conversation));
-        let touched = state.touch();
+        let conversation = state.next_notice();
+        let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);
+    }
+
+    /// Appends a ping, and returns its conversation.
+    pub(crate) fn post_ping(self: &Arc<Self>, outbox: &mut Outbox<X>) -> ConversationId {
+        let mut state = self.state.lock();
+        if state.ended {
+            return state.next_notice();
+        }
+        let conversation = state.put_ping();
+        let touched = state.connected && state.touch();
+        drop(state);
+        self.report(touched, outbox);
+        conversation
     }
 
     /// Enters a request and appends its message of about `expected` bytes.
     pub(crate) fn hand_over(
         self: &Arc<Self>,
-        request: InFlight<X>,
+        mut request: InFlight<X>,
         limits: &Limits,
         outbox: &mut Outbox<X>,
         message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
@@ -87,14 +100,14 @@ impl<X> Session<X> {
             return Err(Undeliverable::Ended);
         }
         let most = limits.requests_per_handler.min(MAX_PENDING) as usize;
-        if state.pending.len() >= most || state.mailbox.queued() + expected > limits.mailbox {
+        if state.pending.len() >= most || state.queued() + expected > limits.mailbox {
             return Err(Undeliverable::Overloaded);
         }
         self.next_deadline.fetch_min(request.deadline.0, Relaxed);
+        request.sequence = state.next_sequence();
         let conversation = state.pending.insert(request);
         self.count_pending(&state);
-        websocket::put_message(&mut state.mailbox.bytes, expected, |out| put(out, conversation));
-        let touched = state.touch();
+        let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);
         Ok(())
@@ -106,6 +119,27 @@ impl<X> Session<X> {
         }
     }
 }
+
+impl<X> State<X> {
+    /// Appends a ping, and returns its conversation.
+    pub(super) fn put_ping(&mut self) -> ConversationId {
+        let conversation = self.next_notice();
+        self.pinged(conversation);
+        self.put(MOST_OF_A_PING, |out| {
+            message::put_request(out, Service::SystemPing, conversation);
+        });
+        conversation
+    }
+
+    /// The conversation of the next message that awaits no answer.
+    fn next_notice(&mut self) -> ConversationId {
+        self.notices = (self.notices + 1) % (UNANSWERED - 1);
+        ConversationId(self.notices + 1)
+    }
+}
+
+/// A guess at the length of a ping, above it.
+const MOST_OF_A_PING: usize = 8;
 
 /// A pong that would wait behind so many bytes is of no use; without a bound a client could ping and never read.
 const MOST_BEFORE_A_FRAME: usize = 16 << 20;

@@ -29,6 +29,10 @@ impl<X> Session<X> {
     pub(crate) fn take_pending(&self, conversation: ConversationId) -> Option<InFlight<X>> {
         let mut state = self.state.lock();
         let request = state.pending.remove(conversation)?;
+        if let Some(kept) = &mut state.kept {
+            // Messages travel in order: whoever answers this one has all before it.
+            kept.sent.acknowledge(request.sequence);
+        }
         self.count_pending(&state);
         Some(request)
     }
@@ -98,7 +102,8 @@ impl<X> Session<X> {
             handlers: std::mem::take(&mut state.handlers),
         };
         self.count_pending(&state);
-        let touched = state.touch();
+        let touched = state.connected && state.touch();
+        state.kept = None;
         drop(state);
         self.report(touched, outbox);
         Some(remains)

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::mailbox::Mailbox;
 use crate::mailbox::Spare;
+use crate::session::Connection;
 use crate::session::Session;
 
 /// What came of writing a session's mailbox.
@@ -25,19 +26,24 @@ impl<X> Session<X> {
     pub fn flush(
         &self,
         spare: &mut Spare,
-        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+        mut write: impl FnMut(Connection, &[u8]) -> io::Result<usize>,
     ) -> Flush {
         let mut state = self.state.lock();
         state.dirty = false;
-        if state.writing || state.blocked {
+        if state.writing || state.blocked || !state.connected {
             return Flush::Done;
         }
+        let connection = state.connection;
         state.writing = true;
         let mut mail = std::mem::replace(&mut state.mailbox, spare.mailbox());
         loop {
             drop(state);
-            let outcome = write_all(&mut mail, &mut write);
+            let outcome = write_all(&mut mail, &mut |bytes| write(connection, bytes));
             state = self.state.lock();
+            if state.connection != connection {
+                // What was on its way to the old connection is sent anew on the other one.
+                return Flush::Done;
+            }
             match outcome {
                 Ok(true) if state.mailbox.queued() == 0 || state.dirty => break,
                 Ok(true) => {
@@ -67,9 +73,12 @@ impl<X> Session<X> {
         if finished { Flush::Finished } else { Flush::Done }
     }
 
-    /// The socket takes bytes again.
-    pub fn unblock(&self) {
-        self.state.lock().blocked = false;
+    /// The socket of this connection takes bytes again.
+    pub fn unblock(&self, connection: Connection) {
+        let mut state = self.state.lock();
+        if state.connection == connection {
+            state.blocked = false;
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! for the first frame of a session that nobody can find yet.
 
 mod append;
+mod connection;
 mod end;
 mod flush;
 
@@ -26,6 +27,7 @@ use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::connect::ConnectionRequest;
 use antiphon_wire::connect::ProtocolVersion;
 use antiphon_wire::ids::SessionId;
+use antiphon_wire::websocket;
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 
@@ -37,6 +39,14 @@ use crate::routes::Handler;
 use crate::time::Millis;
 
 pub(crate) use crate::session::append::Undeliverable;
+pub use crate::session::connection::Connection;
+pub(crate) use crate::session::connection::Inbound;
+pub(crate) use crate::session::connection::Kept;
+pub(crate) use crate::session::connection::Lost;
+pub(crate) use crate::session::connection::Replay;
+pub(crate) use crate::session::connection::Restarted;
+pub(crate) use crate::session::connection::TakenUp;
+pub(crate) use crate::session::connection::Verdict;
 pub(crate) use crate::session::end::Remains;
 pub use crate::session::flush::Flush;
 
@@ -50,8 +60,12 @@ pub struct Session<X> {
     pub(crate) start_time: u64,
     profile: RwLock<Arc<Profile>>,
     state: Mutex<State<X>>,
+    pub(crate) inbound: Mutex<Inbound>,
     /// Set with the state locked; read without.
     ended: AtomicBool,
+    /// Likewise.
+    connected: AtomicBool,
+    lost_until: AtomicU64,
     /// Requests that it has to answer.
     in_flight: AtomicU32,
     /// Requests whose answers it awaits.
@@ -74,6 +88,10 @@ struct State<X> {
     /// The socket takes no more.
     blocked: bool,
     ended: bool,
+    connection: Connection,
+    connected: bool,
+    /// Present if the session can be taken up again.
+    kept: Option<Box<Kept>>,
     pending: Pending<X>,
     handlers: Vec<Arc<Handler<X>>>,
     /// Counts the messages that await no answer.
@@ -108,9 +126,10 @@ impl<X> Session<X> {
         id: SessionId,
         driver: X,
         client: Client,
-        start_time: u64,
+        start: (u64, Option<Kept>),
         profile: Profile,
     ) -> Self {
+        let (start_time, kept) = start;
         Self {
             id,
             driver,
@@ -123,11 +142,17 @@ impl<X> Session<X> {
                 writing: false,
                 blocked: false,
                 ended: false,
+                connection: Connection::FIRST,
+                connected: true,
+                kept: kept.map(Box::new),
                 pending: Pending::default(),
                 handlers: Vec::new(),
                 notices: 0,
             }),
+            inbound: Mutex::new(Inbound::new()),
             ended: AtomicBool::new(false),
+            connected: AtomicBool::new(true),
+            lost_until: AtomicU64::new(Millis::NEVER.0),
             in_flight: AtomicU32::new(0),
             awaiting: AtomicU32::new(0),
             rotation: AtomicU32::new(id.client as u32),
@@ -202,5 +227,40 @@ impl<X> State<X> {
     /// Marks the mailbox as having something; true if the caller has to report it.
     fn touch(&mut self) -> bool {
         !std::mem::replace(&mut self.dirty, true)
+    }
+
+    /// Appends a message of about `expected` bytes; true if the caller has to report the session. Without a connection
+    /// the message is only kept.
+    fn append(&mut self, expected: usize, put: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.put(expected, put);
+        if self.kept.as_ref().is_some_and(|kept| kept.wants_acknowledgement()) && self.connected {
+            self.put_ping();
+        }
+        self.connected && self.touch()
+    }
+
+    /// Appends a message, and keeps it where messages are kept.
+    fn put(&mut self, expected: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.mailbox.bytes.len();
+        websocket::put_message(&mut self.mailbox.bytes, expected, put);
+        if let Some(kept) = &mut self.kept {
+            kept.sent.push(&self.mailbox.bytes[start..]);
+        }
+        if !self.connected {
+            self.mailbox.bytes.truncate(start);
+        }
+    }
+
+    /// How many bytes the client has yet to be written.
+    fn queued(&self) -> usize {
+        match &self.kept {
+            Some(kept) if !self.connected => kept.sent.bytes(),
+            _ => self.mailbox.queued(),
+        }
+    }
+
+    /// The number that the next message will have; 0 if nobody counts.
+    fn next_sequence(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.sent.sent() + 1)
     }
 }

@@ -15,6 +15,7 @@ mod opening;
 mod overload;
 mod permissions;
 mod ping;
+mod reconnecting;
 mod refusals;
 mod routing;
 mod sender_properties;

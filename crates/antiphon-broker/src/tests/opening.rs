@@ -31,7 +31,7 @@ fn a_session_is_told_first_who_it_is_and_what_it_may_expect() {
     for (version, number) in [(19, 1), (29, 2)] {
         let client = w.open_as(&format!("v={version}"), "alice", &[]);
         let mut bytes = Vec::new();
-        client.session.flush(&mut Spare::default(), |some| {
+        client.session.flush(&mut Spare::default(), |_, some| {
             bytes.extend_from_slice(some);
             Ok(some.len())
         });
@@ -77,7 +77,7 @@ fn nothing_precedes_the_connection_response_whoever_is_sending() {
             let mut outbox = Outbox::default();
             while !enough.load(Relaxed) {
                 broker.batch(&sender.session, now).message(&message, &mut outbox);
-                sender.session.flush(&mut Spare::default(), |bytes| Ok(bytes.len()));
+                sender.session.flush(&mut Spare::default(), |_, bytes| Ok(bytes.len()));
                 outbox.touched.clear();
             }
         });

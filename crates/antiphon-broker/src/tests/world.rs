@@ -44,7 +44,9 @@ use crate::properties::proposed;
 pub(crate) struct World {
     pub(crate) broker: Arc<Broker<()>>,
     pub(crate) now: Millis,
-    outbox: Outbox<()>,
+    pub(crate) outbox: Outbox<()>,
+    /// Of the next session.
+    pub(crate) token: SessionToken,
 }
 
 /// One session, and what it has been sent so far.
@@ -87,7 +89,8 @@ impl World {
 
     pub(crate) fn with(config: BrokerConfig) -> Self {
         let broker = Arc::new(Broker::new(config));
-        Self { broker, now: Millis(1_000), outbox: Outbox::default() }
+        let token = SessionToken(*b"ABCDEFGHIJKLMNOPQRSTUVWX");
+        Self { broker, now: Millis(1_000), outbox: Outbox::default(), token }
     }
 
     /// Opens a JavaScript session that may do everything, and reads its connection response.
@@ -126,7 +129,7 @@ impl World {
             client_address: "127.0.0.1".to_owned(),
             connector: "test",
             start_time: 1_700_000_000_000 + self.now.0,
-            token: SessionToken(*b"ABCDEFGHIJKLMNOPQRSTUVWX"),
+            token: self.token,
             now: self.now,
         };
         let session = self.broker.open(opening, (), &mut self.outbox)?;
@@ -255,7 +258,7 @@ impl Client {
     /// All that was sent since it was last read.
     pub(crate) fn received(&self) -> Vec<Received> {
         let mut bytes = Vec::new();
-        self.session.flush(&mut Spare::default(), |some| {
+        self.session.flush(&mut Spare::default(), |_, some| {
             bytes.extend_from_slice(some);
             Ok(some.len())
         });

@@ -14,6 +14,7 @@ use antiphon_wire::service::events::SessionEvents;
 use antiphon_wire::websocket::put_pong;
 
 use crate::BrokerConfig;
+use crate::Connection;
 use crate::Flush;
 use crate::Limits;
 use crate::Next;
@@ -54,8 +55,8 @@ impl Socket {
     }
 }
 
-fn flush(client: &Client, write: impl FnMut(&[u8]) -> io::Result<usize>) -> Flush {
-    client.session.flush(&mut Spare::default(), write)
+fn flush(client: &Client, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Flush {
+    client.session.flush(&mut Spare::default(), |_, bytes| write(bytes))
 }
 
 fn blocked(_: &[u8]) -> io::Result<usize> {
@@ -146,7 +147,7 @@ fn a_blocked_session_writes_again_when_it_is_unblocked() {
     ping(&mut w, &client, 4);
     assert_eq!(w.touched(), [client.id()]);
 
-    client.session.unblock();
+    client.session.unblock(Connection::FIRST);
     assert_eq!(flush(&client, |bytes| socket.take(bytes, usize::MAX)), Flush::Done);
     assert_eq!(socket.received(), answers(1..=4));
 }
@@ -163,7 +164,7 @@ fn a_socket_that_blocks_again_and_again_gets_every_byte_once() {
             if std::mem::take(&mut first) { socket.take(bytes, 2) } else { blocked(bytes) }
         });
         assert_eq!(written, Flush::Blocked);
-        client.session.unblock();
+        client.session.unblock(Connection::FIRST);
     }
     assert_eq!(flush(&client, |bytes| socket.take(bytes, usize::MAX)), Flush::Done);
     assert_eq!(socket.received(), answers(1..=50));
@@ -243,7 +244,7 @@ fn what_is_appended_during_a_write_that_blocks_comes_after_what_it_left() {
         if socket.calls == 0 { socket.take(bytes, 2) } else { blocked(bytes) }
     });
     assert_eq!(written, Flush::Blocked);
-    client.session.unblock();
+    client.session.unblock(Connection::FIRST);
     assert_eq!(flush(&client, |bytes| socket.take(bytes, usize::MAX)), Flush::Done);
     assert_eq!(socket.received(), answers(1..=3));
 }
@@ -256,7 +257,7 @@ fn a_session_that_ends_is_finished_when_its_last_byte_is_written() {
     w.touched();
     w.close(&client, CloseReason::ClosedByController);
     assert_eq!(flush(&client, blocked), Flush::Blocked);
-    client.session.unblock();
+    client.session.unblock(Connection::FIRST);
     let mut socket = Socket::new();
     assert_eq!(flush(&client, |bytes| socket.take(bytes, usize::MAX)), Flush::Finished);
     let parting = [Received::Abort, Received::Close(Some(1000))];
@@ -330,7 +331,7 @@ fn a_session_that_lets_answers_pile_up_to_twice_its_mailbox_is_ended() {
     let reason = CloseReason::MessageQueueLimitReached;
     assert_eq!(change, SessionChange::Closed { reason, properties: vec![] });
 
-    slow.session.unblock();
+    slow.session.unblock(Connection::FIRST);
     let mut socket = Socket::new();
     assert_eq!(flush(&slow, |bytes| socket.take(bytes, usize::MAX)), Flush::Finished);
     assert!((1_900..=2_010).contains(&socket.bytes.len()), "{} bytes", socket.bytes.len());
@@ -365,7 +366,7 @@ fn an_idle_session_holds_no_buffer() {
     for round in 0..3 {
         w.send_to_session(&sender, 5, client.id());
         assert!(client.session.buffered() > 0);
-        let written = client.session.flush(&mut spare, |bytes| {
+        let written = client.session.flush(&mut spare, |_, bytes| {
             // What others append meanwhile goes into a buffer that was used before.
             assert_eq!(client.session.buffered() > 0, round > 0);
             Ok(bytes.len())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
+use antiphon_broker::Recovery;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
@@ -25,6 +26,7 @@ pub(super) struct RawConfig {
     request_timeout: Option<RawDuration>,
     choice: Option<RawChoice>,
     trusted_properties: Option<Vec<String>>,
+    recovery: RawRecovery,
     limits: RawLimits,
     path: Vec<RawPathRule>,
 }
@@ -39,6 +41,14 @@ struct RawLimits {
     requests_per_handler: Option<u32>,
     requests_per_sender: Option<u32>,
     handshake_timeout: Option<RawDuration>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawRecovery {
+    keep_for: Option<RawDuration>,
+    messages: Option<usize>,
+    bytes: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +92,7 @@ impl RawConfig {
             request_timeout: duration(self.request_timeout, default.request_timeout),
             choice: self.choice.map_or(default.choice, Choice::from),
             trusted_properties: self.trusted_properties.unwrap_or(default.trusted_properties),
+            recovery: self.recovery.complete(default.recovery),
             limits: self.limits.complete(&default.limits),
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })
@@ -98,6 +109,16 @@ impl RawLimits {
             requests_per_handler: self.requests_per_handler.unwrap_or(default.requests_per_handler),
             requests_per_sender: self.requests_per_sender.unwrap_or(default.requests_per_sender),
             handshake_timeout: duration(self.handshake_timeout, default.handshake_timeout),
+        }
+    }
+}
+
+impl RawRecovery {
+    fn complete(self, default: Recovery) -> Recovery {
+        Recovery {
+            keep_for: duration(self.keep_for, default.keep_for),
+            messages: self.messages.unwrap_or(default.messages),
+            bytes: self.bytes.unwrap_or(default.bytes),
         }
     }
 }

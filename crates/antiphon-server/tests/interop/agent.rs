@@ -139,11 +139,14 @@ impl Driver {
 
     /// The answer to an earlier command.
     pub(crate) fn wait(&mut self, pending: Pending) -> Outcome {
+        self.await_answer(pending);
+        self.answers.remove(&pending).expect("the answer has just come in")
+    }
+
+    /// Waits until an answer has come in; it stays to be awaited.
+    pub(crate) fn await_answer(&mut self, pending: Pending) {
         let deadline = Instant::now() + GUARD;
-        loop {
-            if let Some(answer) = self.answers.remove(&pending) {
-                return answer;
-            }
+        while !self.has_answered(pending) {
             self.read(deadline, &format!("the answer to command {}", pending.0));
         }
     }

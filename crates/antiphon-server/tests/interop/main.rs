@@ -3,7 +3,7 @@
 //!
 //! `environment` installs the published SDKs once below `target/interop`, `agents` holds what
 //! speaks to each SDK, `agent` drives one of these, `stage` is a running server to which agents
-//! connect, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
+//! connect, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
 //! shows to its application is what counts, defects included. Where python3 or node is missing the tests say so and pass; with
 //! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
 //!
@@ -17,6 +17,7 @@ mod agents;
 mod commands;
 mod environment;
 mod pool;
+mod proxy;
 mod sdk;
 mod server;
 mod shown;
@@ -40,6 +41,7 @@ mod pairs;
 mod path_rules;
 mod paths;
 mod proposed_properties;
+mod reconnecting;
 mod refusals;
 mod registrations;
 mod rust_handlers;

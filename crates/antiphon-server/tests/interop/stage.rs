@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::agent::Outcome;
 use crate::environment;
 use crate::pool::Agent;
+use crate::proxy::Proxy;
 use crate::sdk::Sdk;
 use crate::server::TestServer;
 
@@ -20,6 +21,9 @@ pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
 /// How JavaScript numbers a close by the server that does not invite to come back.
 const CLOSED_BY_SERVER: u64 = 1;
+
+/// The milliseconds after which a published SDK tries to come back.
+const BEFORE_COMING_BACK: u64 = 5;
 
 /// The password of all stock principals.
 const PASSWORD: &str = "password";
@@ -72,6 +76,21 @@ impl Stage {
         session
     }
 
+    /// Connects, through `proxy`, a session that comes back when it is cut off.
+    pub(crate) fn join_through(&self, proxy: &Proxy, sdk: Sdk, principal: &str) -> Session {
+        let mut agent = Agent::take(sdk);
+        let parameters = json!({
+            "host": proxy.address().ip().to_string(),
+            "port": proxy.address().port(),
+            "principal": principal,
+            "password": PASSWORD,
+            "reconnect": BEFORE_COMING_BACK,
+        });
+        let answer = agent.must("connect", parameters);
+        let id = answer["session_id"].as_str().expect("an id is text").to_owned();
+        Session { agent, principal: principal.to_owned(), properties: json!({}), id }
+    }
+
     /// Closes the session and opens a new one of the same principal in the same agent.
     pub(crate) fn rejoin(&self, session: &mut Session) {
         session.agent.close();
@@ -113,6 +132,28 @@ impl Session {
     /// The printed session id.
     pub(crate) fn id(&self) -> String {
         self.id.clone()
+    }
+
+    /// Waits until the SDK has told that it lost the connection, where it tells.
+    pub(crate) fn expect_cut(&mut self) {
+        match self.sdk() {
+            Sdk::Js => drop(self.event("disconnected")),
+            Sdk::Py612 => self.expect_state("RECOVERING_RECONNECT"),
+            Sdk::Py66 | Sdk::Rust => {}
+        }
+    }
+
+    /// Waits until the SDK has told that it has its session back, where it tells.
+    pub(crate) fn expect_back(&mut self) {
+        match self.sdk() {
+            Sdk::Js => drop(self.event("reconnected")),
+            Sdk::Py612 => self.expect_state("CONNECTED_ACTIVE"),
+            Sdk::Py66 | Sdk::Rust => {}
+        }
+    }
+
+    fn expect_state(&mut self, state: &str) {
+        while self.event("state")["state"] != state {}
     }
 
     /// Ends the agent: its connection is lost without a word.

@@ -172,6 +172,12 @@ impl Client {
         std::mem::take(&mut self.received)
     }
 
+    /// Closes its side and waits until the server, which has read everything by then, closes too.
+    pub(crate) async fn leave(mut self) {
+        within(self.stream.shutdown()).await.unwrap();
+        self.rest().await;
+    }
+
     /// `None` at the end of the stream.
     async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.received.len() < count {

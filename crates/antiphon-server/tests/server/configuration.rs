@@ -31,6 +31,8 @@ fn the_documented_example_shows_the_defaults() {
     let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let (shown, default) = (Config::parse(example).unwrap(), Config::default());
     assert_eq!(format!("{:?}", shown.limits), format!("{:?}", default.limits));
+    assert!(example.contains("[recovery]"));
+    assert_eq!(shown.recovery, default.recovery);
     assert_eq!(
         (shown.listen, shown.ping_period, shown.request_timeout, shown.choice),
         (default.listen, default.ping_period, default.request_timeout, default.choice),
@@ -49,6 +51,11 @@ fn every_key_is_read() {
         request_timeout = "300ms"
         choice = "round-robin"
         trusted_properties = ["Department"]
+
+        [recovery]
+        keep_for = "2m"
+        messages = 10
+        bytes = 11
 
         [limits]
         maximum_message = 2_000_000
@@ -75,6 +82,9 @@ fn every_key_is_read() {
     assert_eq!(config.request_timeout, Duration::from_millis(300));
     assert_eq!(config.choice, Choice::RoundRobin);
     assert_eq!(config.trusted_properties, ["Department"]);
+    let recovery = config.recovery;
+    assert_eq!(recovery.keep_for, Duration::from_secs(120));
+    assert_eq!((recovery.messages, recovery.bytes), (10, 11));
     let limits = &config.limits;
     assert_eq!((limits.maximum_message, limits.mailbox), (2_000_000, 3_000_000));
     assert_eq!((limits.sessions, limits.handshakes), (5, 6));
@@ -103,6 +113,8 @@ fn an_error_names_the_key_the_problem_and_the_way_out() {
         ("request_timeout = \"10\"", ["request_timeout", "expected a duration such as \"300ms\""]),
         ("request_timeout = \"0s\"", ["request_timeout allows no time", "such as \"10s\""]),
         ("choice = \"random\"", ["unknown variant `random`", "`round-robin`"]),
+        ("recovery.keepfor = \"1s\"", ["unknown field `keepfor`", "did you mean `keep_for`?"]),
+        ("recovery.keep_for = 60", ["keep_for = 60", "expected a duration such as \"300ms\""]),
         ("limits.sessions = 0", ["limits.sessions is 0", "choose at least 1"]),
         ("limits.handshakes = 0", ["limits.handshakes is 0", "choose at least 1"]),
         ("limits.maximum_message = 10", ["limits.maximum_message is 10 bytes", "between 1024"]),

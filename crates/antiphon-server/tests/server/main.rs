@@ -7,6 +7,7 @@
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
 //! | `malformed` | what must end one session and no other |
 //! | `endings` | how connections end, and how the server does |
+//! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `client` | a server to test against, and a client that sends what it is told |
@@ -21,3 +22,4 @@ mod handshake;
 mod http;
 mod malformed;
 mod messages;
+mod reconnecting;

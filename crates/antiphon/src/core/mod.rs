@@ -19,7 +19,6 @@ mod filters;
 mod handlers;
 mod outbound;
 mod receive;
-mod recovery;
 mod table;
 
 use std::collections::VecDeque;

@@ -2,11 +2,11 @@
 
 use std::mem;
 
+use antiphon_wire::recovery::Bounds;
+use antiphon_wire::recovery::Recovery;
 use antiphon_wire::websocket::put_masked_close;
 use antiphon_wire::websocket::put_masked_message;
 use antiphon_wire::websocket::put_masked_pong;
-
-use crate::core::recovery::Recovery;
 
 /// What a session sends.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Outbound {
             message: Vec::new(),
             keys: Keys::default(),
             sent: 0,
-            recovery: recoverable.then(Recovery::default),
+            recovery: recoverable.then(|| Recovery::new(BOUNDS)),
             connected: false,
         }
     }
@@ -137,6 +137,9 @@ impl Keys {
         key
     }
 }
+
+/// More than a server may have in its socket buffers unread.
+const BOUNDS: Bounds = Bounds { messages: 16_384, bytes: 4 << 20 };
 
 const KEYS_AT_ONCE: usize = 512;
 

@@ -132,7 +132,7 @@ fn a_client_that_pings_and_never_reads_is_not_answered_for_ever() {
         session.put_frame(|out| put_pong(out, &[0; 125]), &mut outbox);
     }
     let mut waiting = 0;
-    session.flush(&mut Spare::default(), |some| {
+    session.flush(&mut Spare::default(), |_, some| {
         waiting += some.len();
         Ok(some.len())
     });

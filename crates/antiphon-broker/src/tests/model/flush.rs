@@ -10,6 +10,7 @@ use antiphon_wire::service::events::CloseReason;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::Connection;
 use crate::Flush;
 use crate::Outbox;
 use crate::Spare;
@@ -109,7 +110,7 @@ impl Socket {
             }
             Op::Unblock => {
                 if std::mem::take(&mut self.state.borrow_mut().is_blocked) {
-                    self.client.session.unblock();
+                    self.client.session.unblock(Connection::FIRST);
                     self.flush();
                 }
             }
@@ -122,7 +123,7 @@ impl Socket {
             state.listings = 0;
             std::mem::take(&mut state.spare)
         };
-        let outcome = self.client.session.flush(&mut spare, |bytes| self.write(bytes));
+        let outcome = self.client.session.flush(&mut spare, |_, bytes| self.write(bytes));
         let mut state = self.state.borrow_mut();
         state.spare = spare;
         match outcome {

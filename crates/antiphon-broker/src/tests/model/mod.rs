@@ -26,7 +26,7 @@ use crate::tests::model::op::story;
 use crate::tests::model::run::Run;
 
 /// So many cases, unless `PROPTEST_CASES` says otherwise.
-fn cases(few: u32) -> ProptestConfig {
+pub(super) fn cases(few: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
     ProptestConfig { cases: if asked { default.cases } else { few }, ..default }

@@ -109,6 +109,7 @@ impl Both {
             reply: Reply::Response(ConversationId(serial)),
             deadline,
             timeout: Duration::ZERO,
+            sequence: 0,
         });
         assert!(conversation.0 >= UNANSWERED, "{conversation:?} may be a ping");
         let mut known = self.naive.iter().chain(&self.past);

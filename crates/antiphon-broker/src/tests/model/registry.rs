@@ -100,7 +100,7 @@ impl Both {
                 let request = ConnectionRequest::parse("v=29", |_| None).unwrap();
                 let id = SessionId { server: 1, client: self.sessions.len() as u64 };
                 let client = Client::of(&request);
-                let session = Arc::new(Session::new(id, (), client, 0, who.profile(id)));
+                let session = Arc::new(Session::new(id, (), client, (0, None), who.profile(id)));
                 self.registry.insert(session.clone());
                 self.sessions.push(session.clone());
                 self.open.push(session);

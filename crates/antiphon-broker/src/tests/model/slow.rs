@@ -18,6 +18,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::BrokerConfig;
+use crate::Connection;
 use crate::Flush;
 use crate::Limits;
 use crate::Spare;
@@ -65,8 +66,8 @@ impl Slow {
     /// Writes at most so many bytes; tells how many there were to write at least.
     fn read(&mut self, most: usize) -> usize {
         let (bytes, mut left, mut waiting) = (&mut self.bytes, most, 0);
-        self.client.session.unblock();
-        let outcome = self.client.session.flush(&mut Spare::default(), |some| {
+        self.client.session.unblock(Connection::FIRST);
+        let outcome = self.client.session.flush(&mut Spare::default(), |_, some| {
             waiting = waiting.max(some.len());
             let taken = some.len().min(left);
             left -= taken;

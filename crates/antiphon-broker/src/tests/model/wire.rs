@@ -19,6 +19,7 @@ use antiphon_wire::websocket::Event;
 use parking_lot::Mutex;
 
 use crate::Broker;
+use crate::Connection;
 use crate::Flush;
 use crate::Grant;
 use crate::Millis;
@@ -90,10 +91,10 @@ impl Worker {
     pub(super) fn flush(&mut self) {
         let again = std::mem::take(&mut self.blocked);
         for session in &again {
-            session.unblock();
+            session.unblock(Connection::FIRST);
         }
         for session in again.into_iter().chain(self.outbox.touched.drain(..)) {
-            let outcome = session.flush(&mut self.spare, |some| session.driver().write(some));
+            let outcome = session.flush(&mut self.spare, |_, some| session.driver().write(some));
             match outcome {
                 Flush::Blocked => self.blocked.push(session),
                 Flush::Broken => panic!("{} broke", session.id()),
@@ -113,7 +114,7 @@ impl Worker {
 /// Whether the session has bytes that no worker was told to write.
 pub(super) fn is_forgotten(session: &Wired) -> bool {
     let mut forgotten = false;
-    session.flush(&mut Spare::default(), |some| {
+    session.flush(&mut Spare::default(), |_, some| {
         forgotten = true;
         Ok(some.len())
     });

@@ -117,8 +117,12 @@ function lockDetails(details) {
 const connecting = {
     version: async () => ({ sdk: 'javascript', version: diffusion.version }),
 
-    connect: async ({ host, port, principal, password, properties }) => {
+    // `reconnect` is how many milliseconds to wait before every attempt to come back.
+    connect: async ({ host, port, principal, password, properties, reconnect }) => {
         const options = { host, port, secure: false };
+        if (reconnect !== undefined) {
+            options.reconnect = { timeout: 60000, strategy: (again) => setTimeout(again, reconnect) };
+        }
         if (principal !== undefined) {
             options.principal = principal;
         }

@@ -205,10 +205,13 @@ class Agent:
     async def version(self):
         return {"sdk": "python", "version": VERSION}
 
-    async def connect(self, host, port, principal="", password=None, properties=None):
+    async def connect(
+        self, host, port, principal="", password=None, properties=None, reconnect=None
+    ):
         url = f"ws://{host}:{port}"
         credentials = None if password is None else diffusion.Credentials(password)
-        session = diffusion.Session(url, principal, credentials, properties or {})
+        options = {} if reconnect is None else {"attributes": comes_back(reconnect)}
+        session = diffusion.Session(url, principal, credentials, properties or {}, **options)
         api = Api66(session) if IS_66 else Api612(session)
         await session.connect()
         self.session, self.api = session, api
@@ -328,6 +331,18 @@ class Agent:
             await self.held[-1]
             return value
         raise ValueError(f"unknown behaviour {kind}")
+
+
+def comes_back(milliseconds):
+    """Waits so long before every attempt to come back; 6.6rc1 cannot."""
+    from diffusion.session.session_attributes import ReconnectionStrategy, SessionAttributes
+
+    class Strategy(ReconnectionStrategy):
+        async def perform_reconnection(self, reconnection):
+            await asyncio.sleep(milliseconds / 1000)
+            await reconnection.start()
+
+    return SessionAttributes(reconnection_strategy=Strategy())
 
 
 def rejection(text):

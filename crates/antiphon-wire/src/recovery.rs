@@ -1,53 +1,85 @@
-//! The messages that a session can send again after its connection was lost.
+//! The messages that one side of a session can send again after the connection was lost.
 //!
-//! Messages are numbered from 1 since the session began. A server that takes a session up again says which message it
-//! expects next. Messages are dropped when a response shows that the server has them, and the oldest ones when there
-//! are more than the bounds allow; a session that would need one of those is lost.
+//! Messages are numbered from 1 since the session began. The side that has lost messages says which one it expects
+//! next. Messages are dropped when it is known that the other side has them, and the oldest ones when there are more
+//! than the bounds allow; a session that would need one of those is lost.
+//!
+//! Nothing here sends or encodes: a message is whatever bytes were kept.
 
 use std::collections::VecDeque;
 
 /// Sent messages, the oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Recovery {
+#[derive(Debug)]
+pub struct Recovery {
     bytes: VecDeque<u8>,
-    lengths: VecDeque<usize>,
+    lengths: VecDeque<u32>,
     /// How many messages were sent before the oldest that is kept.
     forgotten: u64,
+    bounds: Bounds,
+}
+
+/// How much is kept at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Messages.
+    pub messages: usize,
+    /// Their bytes in all.
+    pub bytes: usize,
 }
 
 impl Recovery {
+    /// Nothing was sent yet.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bytes: VecDeque::new(), lengths: VecDeque::new(), forgotten: 0, bounds }
+    }
+
     /// Keeps a message.
-    pub(crate) fn push(&mut self, message: &[u8]) {
+    pub fn push(&mut self, message: &[u8]) {
         self.bytes.extend(message);
-        self.lengths.push_back(message.len());
-        while self.lengths.len() > MOST_MESSAGES || self.bytes.len() > MOST_BYTES {
+        self.lengths.push_back(message.len() as u32);
+        while self.lengths.len() > self.bounds.messages || self.bytes.len() > self.bounds.bytes {
             self.forget_oldest();
         }
     }
 
-    /// The server has everything up to and with message `sequence`.
-    pub(crate) fn acknowledge(&mut self, sequence: u64) {
+    /// The other side has everything up to and with message `sequence`.
+    pub fn acknowledge(&mut self, sequence: u64) {
         while self.forgotten < sequence && !self.lengths.is_empty() {
             self.forget_oldest();
         }
     }
 
+    /// How many messages were sent, kept or not.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.forgotten + self.lengths.len() as u64
+    }
+
+    /// The bytes of the messages that are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The number of the oldest message that can be sent again; one more than the last if there is none.
-    pub(crate) fn lowest(&self) -> u64 {
+    #[must_use]
+    pub fn lowest(&self) -> u64 {
         self.forgotten + 1
     }
 
-    /// Drops what the server has, and hands every message from number `next` on to `send`.
+    /// Drops what the other side has, and hands every message from number `next` on to `send`.
     ///
-    /// False, and nothing is sent, if the server expects a message that is not kept, or was never sent.
-    pub(crate) fn replay(&mut self, next: u64, mut send: impl FnMut(&[u8])) -> bool {
-        if next < self.lowest() || next > self.forgotten + self.lengths.len() as u64 + 1 {
+    /// False, and nothing is sent, if it expects a message that is not kept, or was never sent.
+    #[must_use]
+    pub fn replay(&mut self, next: u64, mut send: impl FnMut(&[u8])) -> bool {
+        if next < self.lowest() || next > self.sent() + 1 {
             return false;
         }
         self.acknowledge(next - 1);
         let mut rest = &*self.bytes.make_contiguous();
         for &length in &self.lengths {
-            let (message, behind) = rest.split_at(length);
+            let (message, behind) = rest.split_at(length as usize);
             send(message);
             rest = behind;
         }
@@ -55,7 +87,7 @@ impl Recovery {
     }
 
     /// Gives back room that is not needed.
-    pub(crate) fn shrink(&mut self) {
+    pub fn shrink(&mut self) {
         if self.lengths.is_empty() {
             self.bytes = VecDeque::new();
             self.lengths = VecDeque::new();
@@ -64,20 +96,17 @@ impl Recovery {
 
     fn forget_oldest(&mut self) {
         if let Some(length) = self.lengths.pop_front() {
-            self.bytes.drain(..length);
+            self.bytes.drain(..length as usize);
             self.forgotten += 1;
         }
     }
 }
 
-/// More than a server may have in its socket buffers unread.
-const MOST_MESSAGES: usize = 16_384;
-
-const MOST_BYTES: usize = 4 << 20;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BOUNDS: Bounds = Bounds { messages: 10, bytes: 1000 };
 
     fn replayed(recovery: &mut Recovery, next: u64) -> Option<Vec<Vec<u8>>> {
         let mut messages = Vec::new();
@@ -85,7 +114,7 @@ mod tests {
     }
 
     fn with(count: u8) -> Recovery {
-        let mut recovery = Recovery::default();
+        let mut recovery = Recovery::new(BOUNDS);
         (1..=count).for_each(|n| recovery.push(&vec![n; usize::from(n)]));
         recovery
     }
@@ -117,12 +146,12 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_are_too_many() {
-        let mut recovery = Recovery::default();
-        for _ in 0..=MOST_MESSAGES {
+        let mut recovery = Recovery::new(BOUNDS);
+        for _ in 0..=BOUNDS.messages {
             recovery.push(b"x");
         }
-        assert_eq!(recovery.lowest(), 2);
-        recovery.push(&vec![0; MOST_BYTES]);
-        assert_eq!(recovery.lowest(), MOST_MESSAGES as u64 + 2);
+        assert_eq!((recovery.lowest(), recovery.sent()), (2, 11));
+        recovery.push(&vec![0; BOUNDS.bytes]);
+        assert_eq!((recovery.lowest(), recovery.sent()), (12, 12));
     }
 }

@@ -1,0 +1,256 @@
+//! Sessions that are cut off from the server and come back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use antiphon_server::Config;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::agent::Pending;
+use crate::commands::Handler;
+use crate::proxy::Proxy;
+use crate::sdk::Sdk;
+use crate::stage::Session;
+use crate::stage::Stage;
+use crate::values::echo;
+use crate::values::hold;
+use crate::values::int64;
+use crate::values::string;
+
+/// Long enough a series for what goes wrong at the second or third loss.
+const CUTS: i64 = 20;
+const JAVASCRIPT_CUTS: i64 = 8;
+/// Requests between two cuts.
+const AT_ONCE: i64 = 20;
+
+/// The SDKs that come back.
+const COMING_BACK: [Sdk; 3] = [Sdk::Js, Sdk::Py612, Sdk::Rust];
+
+#[test]
+fn a_handler_that_is_cut_off_serves_again() {
+    let Some(stage) = Stage::open(&COMING_BACK) else {
+        return;
+    };
+    for sdk in COMING_BACK {
+        let proxy = Proxy::to(stage.address());
+        let mut handling = stage.join_through(&proxy, sdk, "control");
+        handling.register(Handler::of("string", "orders", echo()));
+        let mut sending = stage.join(Sdk::Js, "client");
+        for cut in 0..3 {
+            proxy.cut();
+            handling.expect_cut();
+            handling.expect_back();
+            let answer = sending.request_path("orders", &string("x"));
+            assert_eq!(answer, Ok(string("x")), "{sdk} after cut {cut}");
+        }
+        handling.ping();
+        assert_eq!(handling.events_so_far("request").len(), 3, "{sdk}");
+        assert!(handling.events_so_far("handler_closed").is_empty(), "{sdk}");
+        handling.close();
+        sending.close();
+    }
+}
+
+#[test]
+fn a_handler_gets_what_it_missed_while_it_was_cut_off() {
+    let Some(stage) = Stage::open(&COMING_BACK) else {
+        return;
+    };
+    for sdk in COMING_BACK {
+        let proxy = Proxy::to(stage.address());
+        let mut handling = stage.join_through(&proxy, sdk, "control");
+        handling.register(Handler::of("int64", "orders", echo()));
+        let mut sending = stage.join(Sdk::Js, "client");
+        // Whatever it answers to what it missed, it is as good as before.
+        for _ in 0..3 {
+            proxy.break_down();
+            handling.expect_cut();
+            let sent = (0..AT_ONCE).map(|n| sending.send_to_path("orders", &int64(n))).collect();
+            sending.ping();
+            proxy.mend();
+            handling.expect_back();
+            let succeeded = expect_all_settled(&mut sending, sent, &mut handling);
+            assert_eq!(succeeded as i64, AT_ONCE, "{sdk}");
+        }
+        handling.close();
+    }
+}
+
+#[test]
+fn a_session_that_is_cut_off_keeps_its_lock() {
+    let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
+        return;
+    };
+    let mut admin = stage.join(Sdk::Js, "admin");
+    for sdk in [Sdk::Js, Sdk::Py612] {
+        let proxy = Proxy::to(stage.address());
+        let mut owner = stage.join_through(&proxy, sdk, "control");
+        let sequence = owner.must("lock", json!({"name": "vault"}))["sequence"].clone();
+        for _ in 0..2 {
+            proxy.cut();
+            owner.expect_cut();
+            owner.expect_back();
+            owner.ping();
+            let details = admin.must("get_lock", json!({"name": "vault"}));
+            assert_eq!(
+                (&details["session_id"], &details["sequence"]),
+                (&json!(owner.id()), &sequence)
+            );
+        }
+        assert_eq!(owner.must("unlock", json!({"name": "vault"}))["released"], true, "{sdk}");
+    }
+}
+
+/// A sender that is cut off has one request in flight at a handler that holds it.
+fn cut_in_flight(sdk: Sdk, while_cut: impl FnOnce(&mut Session), later: impl FnOnce(&mut Session)) {
+    let Some(stage) = Stage::open(&[sdk, Sdk::Js]) else {
+        return;
+    };
+    let proxy = Proxy::to(stage.address());
+    let mut handling = stage.join(Sdk::Js, "control");
+    handling.register(Handler::of("string", "slow", hold()));
+    let mut sending = stage.join_through(&proxy, sdk, "client");
+    let pending = sending.send_to_path("slow", &string("x"));
+    handling.event("request");
+    proxy.break_down();
+    sending.expect_cut();
+    while_cut(&mut handling);
+    proxy.mend();
+    sending.expect_back();
+    later(&mut handling);
+    assert_eq!(sending.wait(pending), Ok(string("x")));
+    handling.ping();
+    assert!(handling.events_so_far("request").is_empty(), "the request came twice");
+}
+
+/// The ping behind the answer shows that the server has it.
+fn release(handling: &mut Session) {
+    assert_eq!(handling.must("release", json!({}))["released"], 1);
+    handling.ping();
+}
+
+#[test]
+fn javascript_gets_an_answer_that_was_given_while_it_was_cut_off() {
+    cut_in_flight(Sdk::Js, release, |_| {});
+}
+
+#[test]
+fn javascript_gets_an_answer_that_is_given_after_it_came_back() {
+    cut_in_flight(Sdk::Js, |_| {}, release);
+}
+
+#[test]
+fn rust_gets_an_answer_that_was_given_while_it_was_cut_off() {
+    cut_in_flight(Sdk::Rust, release, |_| {});
+}
+
+#[test]
+fn rust_gets_an_answer_that_is_given_after_it_came_back() {
+    cut_in_flight(Sdk::Rust, |_| {}, release);
+}
+
+/// Sends requests, of which some are answered and some are not whenever `proxy` cuts the connections. `prepare` comes
+/// before every cut. Returns what was sent.
+fn send_through_cuts(
+    proxy: &Proxy,
+    cuts: i64,
+    sending: &mut Session,
+    mut prepare: impl FnMut(&mut Session),
+) -> Vec<Pending> {
+    let mut sent = Vec::new();
+    for cut in 0..cuts {
+        prepare(sending);
+        let first = sent.len();
+        let numbers = cut * AT_ONCE..(cut + 1) * AT_ONCE;
+        sent.extend(numbers.map(|n| sending.send_to_path("orders", &int64(n))));
+        sending.await_answer(sent[first]);
+        proxy.cut();
+    }
+    sent
+}
+
+/// Waits until the session is connected.
+fn expect_connected(session: &mut Session) {
+    while session.call("ping", json!({})).is_err() {
+        session.event("reconnected");
+    }
+}
+
+/// How often the handler saw each number. All are answered, and its ping comes behind them, so no more will come.
+fn seen(handling: &mut Session) -> HashMap<String, usize> {
+    expect_connected(handling);
+    let mut seen = HashMap::new();
+    for request in handling.events_so_far("request") {
+        let number = request["value"]["value"].as_str().expect("a number").to_owned();
+        *seen.entry(number).or_default() += 1;
+    }
+    seen
+}
+
+/// Waits for every outcome, and insists that no request came twice and none was answered without. How many succeeded.
+fn expect_all_settled(sending: &mut Session, sent: Vec<Pending>, handling: &mut Session) -> usize {
+    let outcomes: Vec<_> = sent.into_iter().map(|pending| sending.wait(pending)).collect();
+    let seen = seen(handling);
+    assert!(seen.values().all(|&times| times == 1), "a request came twice: {seen:?}");
+    let mut succeeded = 0;
+    for (n, outcome) in (0..).zip(outcomes) {
+        if let Ok(answer) = outcome {
+            assert_eq!(answer, int64(n));
+            assert!(seen.contains_key(&n.to_string()), "nobody saw {n}");
+            succeeded += 1;
+        }
+    }
+    succeeded
+}
+
+#[test]
+fn rust_loses_nothing_through_many_cuts() {
+    // Nothing is to end but by its answer.
+    let patient = |config: &mut Config| config.request_timeout = Duration::from_secs(50);
+    let Some(stage) = Stage::open_with(&[Sdk::Rust], patient) else {
+        return;
+    };
+    let proxy = Proxy::to(stage.address());
+    let mut handling = stage.join_through(&proxy, Sdk::Rust, "control");
+    handling.register(Handler::of("int64", "orders", echo()));
+    let mut sending = stage.join_through(&proxy, Sdk::Rust, "client");
+    let sent = send_through_cuts(&proxy, CUTS, &mut sending, |_| {});
+    let succeeded = expect_all_settled(&mut sending, sent, &mut handling);
+    assert_eq!(succeeded as i64, CUTS * AT_ONCE);
+}
+
+#[test]
+fn every_request_of_a_javascript_sender_ends_through_many_cuts() {
+    let Some(stage) = Stage::open(&[Sdk::Js]) else {
+        return;
+    };
+    let proxy = Proxy::to(stage.address());
+    let mut handling = stage.join(Sdk::Rust, "control");
+    handling.register(Handler::of("int64", "orders", echo()));
+    let mut sending = stage.join_through(&proxy, Sdk::Js, "client");
+    let sent = send_through_cuts(&proxy, JAVASCRIPT_CUTS, &mut sending, expect_connected);
+    expect_all_settled(&mut sending, sent, &mut handling);
+    expect_connected(&mut sending);
+    let answer: Value = int64(-1);
+    assert_eq!(sending.request_path("orders", &answer), Ok(answer), "the session goes on");
+}
+
+#[test]
+fn every_request_to_a_javascript_handler_ends_through_many_cuts() {
+    let Some(stage) = Stage::open_impatient(&[Sdk::Js]) else {
+        return;
+    };
+    let proxy = Proxy::to(stage.address());
+    let mut handling = stage.join_through(&proxy, Sdk::Js, "control");
+    handling.register(Handler::of("int64", "orders", echo()));
+    let mut sending = stage.join(Sdk::Rust, "client");
+    let sent = send_through_cuts(&proxy, JAVASCRIPT_CUTS, &mut sending, |_| {
+        expect_connected(&mut handling);
+        // As an application does whose session began anew.
+        if !handling.events_so_far("handler_closed").is_empty() {
+            handling.register(Handler::of("int64", "orders", echo()));
+        }
+    });
+    expect_all_settled(&mut sending, sent, &mut handling);
+}
