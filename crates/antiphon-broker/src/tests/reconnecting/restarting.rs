@@ -29,6 +29,7 @@ use super::tokens;
 use super::unhandled;
 use super::written;
 use crate::Recovery;
+use crate::batch::Void;
 use crate::tests::world::Client;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -207,6 +208,20 @@ fn a_session_goes_on_after_a_restart_and_both_sides_count_anew() {
     lose(&mut w, &client);
     reconnect(&mut w, RUST, "bob", (1, 0)).unwrap();
     assert_eq!(back(&client), intact(1, []));
+}
+
+#[test]
+fn the_answer_to_a_ping_from_before_a_restart_acknowledges_nothing() {
+    let mut w = World::new();
+    let client = three(&mut w, RUST);
+    w.advance(30_000);
+    let (_, old, _) = client.request();
+    reconnect(&mut w, RUST, "bob", (5, 4)).unwrap();
+    assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    ping(&mut w, &client, 7);
+    w.respond(&client, old, &Void);
+    reconnect(&mut w, RUST, "bob", (1, 0)).unwrap();
+    assert_eq!(back(&client), intact(3, [pong(7)]));
 }
 
 #[test]
