@@ -30,7 +30,6 @@ use crate::pending::InFlight;
 use crate::profile::Profile;
 use crate::profile::Roles;
 use crate::registry::Registry;
-use crate::routes::Handler;
 use crate::routes::Routes;
 use crate::session::Remains;
 use crate::session::Session;
@@ -223,7 +222,7 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let token = session.token();
-        let Some(Remains { unanswered, handlers }) = session.end(reason, outbox) else { return };
+        let Some(remains) = session.end(reason, outbox) else { return };
         if let Some(token) = token {
             self.tokens.lock().remove(&token);
         }
@@ -232,21 +231,22 @@ impl<X> Broker<X> {
         listeners.closed(session, reason, &self.config.limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
-        self.undo(session, handlers, unanswered, outbox);
+        self.undo(session, remains, "ended", outbox);
     }
 
-    /// Removes handlers of a session, and tells senders that it will not answer.
+    /// Removes handlers of a session, and tells senders that it will not answer, because it `has` ended or the like.
     pub(crate) fn undo(
         &self,
         session: &Arc<Session<X>>,
-        handlers: Vec<Arc<Handler<X>>>,
-        unanswered: Vec<InFlight<X>>,
+        remains: Remains<X>,
+        has: &str,
         outbox: &mut Outbox<X>,
     ) {
+        let Remains { unanswered, handlers } = remains;
         for handler in handlers {
             self.routes.remove(handler.path(), session);
         }
-        let text = format!("session {} ended; the request may have been executed", session.id());
+        let text = format!("session {} {has}; the request may have been executed", session.id());
         let error = Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
         for request in unanswered {
             self.complete(request, session.id(), &error, outbox);

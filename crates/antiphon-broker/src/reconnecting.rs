@@ -23,7 +23,6 @@ use crate::session::Inbound;
 use crate::session::Kept;
 use crate::session::Lost;
 use crate::session::Replay;
-use crate::session::Restarted;
 use crate::session::Session;
 use crate::session::TakenUp;
 use crate::session::Verdict;
@@ -89,10 +88,10 @@ impl<X> Broker<X> {
                 }
                 connection
             }
-            TakenUp::Restarted(connection, Restarted { unanswered, handlers }) => {
+            TakenUp::Restarted(connection, remains) => {
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
-                self.undo(&session, handlers, unanswered, outbox);
+                self.undo(&session, remains, "began anew", outbox);
                 (inbound.received, inbound.replay) = (0, Replay::Sound);
                 connection
             }

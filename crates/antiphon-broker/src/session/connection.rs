@@ -25,8 +25,7 @@ use antiphon_wire::recovery::Bounds;
 use antiphon_wire::recovery::Recovery;
 
 use crate::outbox::Outbox;
-use crate::pending::InFlight;
-use crate::routes::Handler;
+use crate::session::Remains;
 use crate::session::Session;
 use crate::session::State;
 use crate::time::Millis;
@@ -107,18 +106,12 @@ pub(crate) enum Verdict {
     Lost,
 }
 
-/// What a session that begins anew leaves to be undone.
-pub(crate) struct Restarted<X> {
-    pub(crate) unanswered: Vec<InFlight<X>>,
-    pub(crate) handlers: Vec<Arc<Handler<X>>>,
-}
-
 /// What became of a client that wanted its session back.
 pub(crate) enum TakenUp<X> {
     /// [`Verdict::Resume`].
     Resumed(Connection),
     /// [`Verdict::Restart`].
-    Restarted(Connection, Restarted<X>),
+    Restarted(Connection, Remains<X>),
     /// [`Verdict::Lost`].
     Lost,
 }
@@ -267,12 +260,12 @@ impl<X> State<X> {
     }
 
     /// Both sides count from the beginning.
-    fn restart(&mut self) -> Restarted<X> {
+    fn restart(&mut self) -> Remains<X> {
         if let Some(kept) = &mut self.kept {
             **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
         }
         let (unanswered, handlers) = (self.pending.drain(), std::mem::take(&mut self.handlers));
-        Restarted { unanswered, handlers }
+        Remains { unanswered, handlers }
     }
 
     /// Notes that the next message is a ping.

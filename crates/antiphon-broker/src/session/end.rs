@@ -18,7 +18,7 @@ use crate::session::State;
 use crate::session::Undeliverable;
 use crate::time::Millis;
 
-/// What ending a session leaves to be undone.
+/// What a session that ends, or begins anew, leaves to be undone.
 pub(crate) struct Remains<X> {
     pub(crate) unanswered: Vec<InFlight<X>>,
     pub(crate) handlers: Vec<Arc<Handler<X>>>,

@@ -44,7 +44,6 @@ pub(crate) use crate::session::connection::Inbound;
 pub(crate) use crate::session::connection::Kept;
 pub(crate) use crate::session::connection::Lost;
 pub(crate) use crate::session::connection::Replay;
-pub(crate) use crate::session::connection::Restarted;
 pub(crate) use crate::session::connection::TakenUp;
 pub(crate) use crate::session::connection::Verdict;
 pub(crate) use crate::session::end::Remains;

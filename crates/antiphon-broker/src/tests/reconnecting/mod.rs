@@ -149,7 +149,15 @@ fn pong(conversation: u64) -> Received {
 }
 
 fn ended(conversation: u64, handler: &Client) -> Received {
-    let text = format!("session {} ended; the request may have been executed", handler.id());
+    unanswered(conversation, handler, "ended")
+}
+
+fn restarted(conversation: u64, handler: &Client) -> Received {
+    unanswered(conversation, handler, "began anew")
+}
+
+fn unanswered(conversation: u64, handler: &Client, has: &str) -> Received {
+    let text = format!("session {} {has}; the request may have been executed", handler.id());
     error(conversation, Reason::NO_SUCH_SESSION, text)
 }
 

@@ -22,6 +22,7 @@ use super::patient_with;
 use super::ping;
 use super::pong;
 use super::reconnect;
+use super::restarted;
 use super::services::acquire;
 use super::services::granted;
 use super::token;
@@ -145,7 +146,7 @@ fn messages_beyond_the_bounds_are_lost_while_the_client_is_away() {
     assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
     let mut outcomes = other.received();
     outcomes.sort_by_key(|outcome| format!("{outcome:?}"));
-    assert_eq!(outcomes, [1, 2, 3].map(|n| ended(n, &client)));
+    assert_eq!(outcomes, [1, 2, 3].map(|n| restarted(n, &client)));
     assert_quiet(&[&client, &other]);
 }
 
@@ -173,7 +174,7 @@ fn a_restart_ends_all_conversations() {
     let mut outcomes = other.received();
     outcomes.sort_by_key(|outcome| format!("{outcome:?}"));
     let lock = granted(8, "x", 1, LockScope::Session);
-    assert_eq!(outcomes, [ended(1, &client), ended(2, &client), lock]);
+    assert_eq!(outcomes, [restarted(1, &client), restarted(2, &client), lock]);
     w.send_to_path(&other, 3, "a/b");
     let Received::Error { conversation: 3, reason: Reason::UNHANDLED_MESSAGE, .. } =
         &other.received()[..][0]
