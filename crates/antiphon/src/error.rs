@@ -165,12 +165,12 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         let may_have_executed =
             matches!(kind, ErrorKind::SessionClosed | ErrorKind::RequestTimeOut);
-        Self::from_inner(kind, text.into(), may_have_executed)
+        Self::from(Inner { may_have_executed, ..Inner::new(kind, text.into()) })
     }
 
     /// An error of this side about an answer that came.
     pub(crate) fn answered(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self::from_inner(kind, text.into(), true)
+        Self::from(Inner { may_have_executed: true, ..Inner::new(kind, text.into()) })
     }
 
     /// A path that breaks a rule.
@@ -184,34 +184,20 @@ impl Error {
         text: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        let text = text.into();
         let source = Some(source.into());
-        Self(Arc::new(Inner {
-            kind,
-            text,
-            code: None,
-            may_have_executed: false,
-            filter_errors: Vec::new(),
-            source,
-        }))
+        Self::from(Inner { source, ..Inner::new(kind, text.into()) })
     }
 
     /// The request was never sent.
     pub(crate) fn unsent(self) -> Self {
-        Self::from_inner(self.0.kind, self.0.text.clone(), false)
+        Self::from(Inner::new(self.0.kind, self.0.text.clone()))
     }
 
     /// The handler has answered, but the answer is of no use.
     pub(crate) fn of_response(error: ValueError) -> Self {
         let text = format!("the response cannot be read: {error}");
-        Self(Arc::new(Inner {
-            kind: ErrorKind::Value,
-            text,
-            code: None,
-            may_have_executed: true,
-            filter_errors: Vec::new(),
-            source: Some(error.into()),
-        }))
+        let inner = Inner::new(ErrorKind::Value, text);
+        Self::from(Inner { may_have_executed: true, source: Some(error.into()), ..inner })
     }
 
     pub(crate) fn invalid_filter(reports: &[ErrorReport<'_>]) -> Self {
@@ -220,39 +206,35 @@ impl Error {
         for FilterError { message, line, column } in &filter_errors {
             text.push_str(&format!("; line {line}, column {column}: {message}"));
         }
-        Self(Arc::new(Inner {
-            kind: ErrorKind::InvalidFilter,
-            text,
-            code: None,
-            may_have_executed: false,
-            filter_errors,
-            source: None,
-        }))
+        Self::from(Inner { filter_errors, ..Inner::new(ErrorKind::InvalidFilter, text) })
     }
 
     /// An error that the server sent, its own or a handler's.
     pub(crate) fn from_server(reason: Reason, text: &str) -> Self {
         let kind = ErrorKind::of(reason, text);
-        let inner = Inner {
-            kind,
-            text: text.to_owned(),
-            code: Some(reason.0),
-            may_have_executed: kind.may_have_executed(text),
-            filter_errors: Vec::new(),
-            source: None,
-        };
-        Self(Arc::new(inner))
+        let may_have_executed = kind.may_have_executed(text);
+        let inner = Inner::new(kind, text.to_owned());
+        Self::from(Inner { code: Some(reason.0), may_have_executed, ..inner })
     }
+}
 
-    fn from_inner(kind: ErrorKind, text: String, may_have_executed: bool) -> Self {
-        Self(Arc::new(Inner {
+impl Inner {
+    /// Of a request that no handler has got.
+    fn new(kind: ErrorKind, text: String) -> Self {
+        Self {
             kind,
             text,
             code: None,
-            may_have_executed,
+            may_have_executed: false,
             filter_errors: Vec::new(),
             source: None,
-        }))
+        }
+    }
+}
+
+impl From<Inner> for Error {
+    fn from(inner: Inner) -> Self {
+        Self(Arc::new(inner))
     }
 }
 

@@ -195,7 +195,9 @@ impl Driver {
             self.deferred = (turns + 1, waiting);
             let mut others = pin!(tokio::task::yield_now());
             // Polled once, it has this task woken when the others had their turn.
-            return others.as_mut().poll(cx).is_ready();
+            if others.as_mut().poll(cx).is_pending() {
+                return false;
+            }
         }
         self.deferred = (0, 0);
         self.shared.look(|core| core.outbound.take(&mut self.writing));
