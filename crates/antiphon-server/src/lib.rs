@@ -28,6 +28,7 @@ mod auth;
 mod clock;
 mod connection;
 mod flush;
+mod handle;
 mod handshake;
 mod inbound;
 mod line;
@@ -42,6 +43,7 @@ pub use config::ConfigError;
 pub use config::Limits;
 pub use config::ListenerConfig;
 pub use flush::runtime;
+pub use handle::Handle;
 pub use server::BindError;
 pub use server::Server;
 
