@@ -177,6 +177,8 @@ struct Tasks {
     connections: JoinSet<()>,
     ticks: Interval,
     next_sweep: Millis,
+    /// Ticks since the last audit of the requests.
+    unaudited: u32,
 }
 
 impl Tasks {
@@ -189,6 +191,7 @@ impl Tasks {
             connections: JoinSet::new(),
             ticks,
             next_sweep: Millis(0),
+            unaudited: 0,
         }
     }
 
@@ -220,6 +223,14 @@ impl Tasks {
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
             self.shared.broker.sweep(now, &mut flush::delivery());
+        }
+        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
+        self.unaudited += 1;
+        if self.unaudited >= AUDIT_TICKS {
+            self.unaudited = 0;
+            if let Err(mismatch) = self.shared.broker.audit() {
+                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
+            }
         }
     }
 
@@ -271,6 +282,9 @@ fn report_panic<T>(ended: &Result<T, JoinError>) {
 
 /// How soon a list of written sessions is noticed to stand still: at most twice this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
+const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
 const SWEEP_PERIOD: u64 = 100;
