@@ -27,6 +27,7 @@ use crate::session::Connection;
 use crate::session::Inbound;
 use crate::session::Session;
 use crate::stats::Counts;
+use crate::stats::Page;
 use crate::time::Millis;
 
 use antiphon_wire::error::Reason;
@@ -40,6 +41,8 @@ pub struct Batch<'b, X> {
     pub(crate) guard: LocalGuard<'b>,
     pub(crate) policy: Guard<Arc<Policy>>,
     pub(crate) now: Millis,
+    /// Where requests are entered in the ledger.
+    pub(crate) page: Page,
     pub(crate) counts: Counts,
 }
 
@@ -76,6 +79,7 @@ impl<'b, X> Batch<'b, X> {
             guard: broker.routes.guard(),
             policy: broker.policy(),
             now,
+            page: broker.totals.book.open_page(),
             counts: Counts::default(),
         }
     }
@@ -126,7 +130,7 @@ impl<'b, X> Batch<'b, X> {
     ) -> Next {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
-            self.counts.refused += 1;
+            self.counts.refuse(is_request(number), error.reason);
             let limits = &self.policy.limits;
             self.session.post(error.text.len() + 16, limits, outbox, |out| {
                 message::put_error(out, conversation, error.reason, &error.text);
@@ -230,6 +234,18 @@ impl<X> Drop for Batch<'_, X> {
     fn drop(&mut self) {
         self.broker.totals.add(&self.counts);
     }
+}
+
+/// Whether the service of this number sends requests to other sessions.
+pub(crate) fn is_request(service: u32) -> bool {
+    matches!(
+        Service::from_number(service),
+        Some(
+            Service::MessagingSend
+                | Service::MessagingReceiverServer
+                | Service::MessagingFilterSend
+        )
+    )
 }
 
 /// Refuses bytes where a service has no request body.

@@ -144,7 +144,7 @@ impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
     pub(crate) fn new(config: Config, node: NodeId) -> Self {
         Self {
-            authenticator: Authenticator::new(config.dev, &config.trusted_properties),
+            authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: config.limits.maximum_message,
             broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
@@ -183,6 +183,8 @@ struct Tasks {
     connections: JoinSet<()>,
     ticks: Interval,
     next_sweep: Millis,
+    /// Ticks since the last audit of the requests.
+    unaudited: u32,
 }
 
 impl Tasks {
@@ -195,6 +197,7 @@ impl Tasks {
             connections: JoinSet::new(),
             ticks,
             next_sweep: Millis(0),
+            unaudited: 0,
         }
     }
 
@@ -234,6 +237,14 @@ impl Tasks {
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
             self.shared.broker.sweep(now, &mut flush::delivery());
+        }
+        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
+        self.unaudited += 1;
+        if self.unaudited >= AUDIT_TICKS {
+            self.unaudited = 0;
+            if let Err(mismatch) = self.shared.broker.audit() {
+                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
+            }
         }
     }
 
@@ -285,6 +296,9 @@ fn report_panic<T>(ended: &Result<T, JoinError>) {
 
 /// How soon a list of written sessions is noticed to stand still: at most twice this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
+const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
 const SWEEP_PERIOD: u64 = 100;

@@ -47,6 +47,7 @@ fn a_valid_configuration_is_said_to_be() {
     exit 0
     stdout:
     the configuration is valid
+
     stderr:
     warning: nothing is known of the environment variable ANTIPHON_LIMITS_SESSION; did you mean ANTIPHON_LIMITS_SESSIONS?
     ");
@@ -179,7 +180,7 @@ fn the_log_level_changes_live() {
     refused(&server);
     file.write(&format!("{start}[log]\nlevel = \"debug\"\n"));
     server.signal("HUP");
-    let next = server.log_line("");
+    let next = server.log_line("\n");
     assert!(next.contains("was reloaded"), "a refusal is a detail: {next}");
     refused(&server);
     server.log_line("connection refused");

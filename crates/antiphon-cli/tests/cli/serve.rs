@@ -119,9 +119,9 @@ fn a_configuration_file_is_obeyed_and_arguments_override_it() {
 
 #[test]
 fn it_listens_on_several_addresses() {
-    let two = "127.0.0.1:0,127.0.0.2:0";
     let mut command = antiphon(&["serve", "--dev"]);
-    command.env("ANTIPHON_SERVE_LISTEN", two);
+    command.env("ANTIPHON_LISTENER_0_ADDRESS", "127.0.0.1:0");
+    command.env("ANTIPHON_LISTENER_1_ADDRESS", "127.0.0.2:0");
     for mut server in [
         Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]),
         Server::run(command),

@@ -178,7 +178,6 @@ pub(super) static KEYS: &[Key] = &[
     key!(ping_period, "announced to clients and kept; `0s` for no pings"),
     key!(request_timeout, "how long a handler may take").live(),
     key!(choice, "which of several equal handlers gets a request: `least-in-flight`, `round-robin` or `sticky`").live(),
-    key!(trusted_properties, "user properties that are believed when a client proposes them"),
     key!(log.level, "what is logged: `error`, `warn`, `info`, `debug`, `trace`, or such a level for a part as in `info,antiphon_server=debug`").live(),
     key!(log.format, "`text` for people or `json` for programs").default_is("`text` on a terminal, else `json`").such_as("\"json\""),
     key!(recovery.keep_for, "how long a session may stay away that loses its connection; `0s`: it ends with it").live(),

@@ -37,10 +37,10 @@ mod tests {
         for (name, expected) in [
             ("lisener", Some("listener")),
             ("thread", Some("threads")),
-            ("trusted_property", Some("trusted_properties")),
+            ("request_timout", Some("request_timeout")),
             ("colour", None),
         ] {
-            let known = ["listener", "threads", "trusted_properties"];
+            let known = ["listener", "threads", "request_timeout"];
             assert_eq!(nearest(name, known), expected, "{name}");
         }
     }
