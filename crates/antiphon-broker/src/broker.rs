@@ -1,7 +1,7 @@
 //! The broker: what all sessions share, and how they begin and end.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,8 +22,10 @@ use crate::access::Access;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::PathRules;
+use crate::draining::Phase;
 use crate::events::Listeners;
 use crate::filter::Filter;
+use crate::liveness::Patience;
 use crate::locks::Locks;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
@@ -58,7 +60,9 @@ pub struct Broker<X> {
     /// What each set of roles may do, made once.
     access: Mutex<HashMap<Roles, Arc<Access>>>,
     pub(crate) next_session: AtomicU64,
-    pub(crate) shutting_down: AtomicBool,
+    /// A [`Phase`].
+    pub(crate) phase: AtomicU8,
+    pub(crate) patience: Patience,
 }
 
 impl<X> Broker<X> {
@@ -67,6 +71,7 @@ impl<X> Broker<X> {
     pub fn new(config: BrokerConfig) -> Self {
         Self {
             rules: PathRules::new(&config),
+            patience: Patience::new(&config),
             config,
             routes: Routes::new(),
             registry: RwLock::default(),
@@ -77,7 +82,7 @@ impl<X> Broker<X> {
             hasher: RandomState::default(),
             access: Mutex::default(),
             next_session: AtomicU64::new(1),
-            shutting_down: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Open as u8),
         }
     }
 
@@ -94,23 +99,24 @@ impl<X> Broker<X> {
         self.reap(outbox);
     }
 
-    /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods.
+    /// Does what is due: expires requests, sends pings, gives up clients that have been silent for too long and sessions
+    /// that have been without a connection for too long.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
             session.next_deadline() <= now
-                || session.next_ping() <= now
                 || session.lost_until() <= now
+                || self.is_noteworthy(session, now)
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
             if session.next_deadline() <= now {
                 self.expire(session, now, outbox);
             }
-            if session.next_ping() <= now {
-                self.ping(session, now, outbox);
-            }
             if session.lost_until() <= now {
                 self.give_up(session, now, outbox);
+            }
+            if self.is_noteworthy(session, now) {
+                self.watch(session, now, outbox);
             }
         }
         self.reap(outbox);
@@ -119,7 +125,7 @@ impl<X> Broker<X> {
     /// Answers every request that is in flight with an error, then aborts every session. No request is taken from
     /// here on.
     pub fn shut_down(&self, outbox: &mut Outbox<X>) {
-        self.shutting_down.store(true, Relaxed);
+        self.enter(Phase::ShuttingDown);
         let sessions: Vec<_> = self.registry.read().iter().cloned().collect();
         let error = Outcome::Error {
             reason: Reason::SESSION_CLOSED,
@@ -144,10 +150,6 @@ impl<X> Broker<X> {
 }
 
 impl<X> Broker<X> {
-    pub(crate) fn is_shutting_down(&self) -> bool {
-        self.shutting_down.load(Relaxed)
-    }
-
     /// The session of an id. Those of other nodes are not found, because there is one node.
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session<X>>> {
         if id.node() != self.config.node {
@@ -265,22 +267,6 @@ impl<X> Broker<X> {
         }
     }
 
-    fn ping(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let period = self.config.ping_period;
-        if session.last_heard().after(period * SILENT_PERIODS) <= now {
-            outbox.doomed.push((session.clone(), CloseReason::ClientUnresponsive));
-            return;
-        }
-        session.set_next_ping(self.next_ping(now));
-        session.post_ping(outbox);
-    }
-
-    /// A period of zero means no pings.
-    pub(crate) fn next_ping(&self, now: Millis) -> Millis {
-        let period = self.config.ping_period;
-        if period.is_zero() { Millis::NEVER } else { now.after(period) }
-    }
-
     /// Tells a sender how its request ended. This is the only place that does, and each request passes it once.
     pub(crate) fn complete(
         &self,
@@ -296,9 +282,6 @@ impl<X> Broker<X> {
 
 /// A guess at the length of messages that are mostly header.
 const SMALL: usize = 64;
-
-/// A client may miss two pings: the Python SDKs do not answer while a handler of theirs is running.
-const SILENT_PERIODS: u32 = 3;
 
 /// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
 const MAX_KNOWN_ACCESS: usize = 1024;

@@ -86,6 +86,11 @@ impl<X> Pending<X> {
         (expired, next)
     }
 
+    /// The longest that any of them was allowed to take.
+    pub(crate) fn longest_allowed(&self) -> Duration {
+        self.entries.iter().map(|(_, (_, request))| request.timeout).max().unwrap_or_default()
+    }
+
     /// Takes out all requests.
     pub(crate) fn drain(&mut self) -> Vec<InFlight<X>> {
         std::mem::take(&mut self.entries).into_iter().map(|(_, (_, request))| request).collect()
