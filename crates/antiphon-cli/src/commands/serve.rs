@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use antiphon_server::BindError;
 use antiphon_server::Config;
 use antiphon_server::ListenerConfig;
 use antiphon_server::Server;
 use clap::Args;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 use tokio::task::JoinError;
 use tracing::error;
 use tracing::info;
@@ -18,12 +19,14 @@ use tracing::warn;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::signals::Asked;
 use crate::signals::Signals;
 
 /// Run a server
 ///
-/// SIGINT or SIGTERM ends it: every session is told, and every request that waits is answered with an error. A second
-/// signal ends it at once.
+/// SIGTERM drains it: new sessions are refused, requests that are under way are answered, and sessions are closed one
+/// after the other, for at most `drain.timeout`. SIGINT (Ctrl-C) ends it without waiting: every session is told, and every
+/// request that waits is answered with an error. A second signal ends it at once.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -106,18 +109,24 @@ async fn serve(server: Server) -> Exit {
         Ok(signals) => signals,
         Err(error) => return cannot_serve(&error),
     };
-    let (stop, stopped) = oneshot::channel::<()>();
+    let handle = server.handle();
+    let stop = Arc::new(Notify::new());
+    let stopped = Arc::clone(&stop).notified_owned();
     // As a task of its own it runs on the threads that serve the sockets.
     let mut serving = tokio::spawn(server.run(stopped));
-    tokio::select! {
+    let asked = tokio::select! {
         ended = &mut serving => return code(ended),
-        () = signals.next() => info!("stopping; a second signal ends at once"),
+        asked = signals.next() => asked,
+    };
+    info!("stopping; a second signal ends at once");
+    match asked {
+        Asked::ByPerson => stop.notify_one(),
+        #[cfg(unix)]
+        Asked::BySystem => handle.drain(),
     }
-    // The server may have ended in this moment.
-    let _ = stop.send(());
     tokio::select! {
         ended = serving => code(ended),
-        () = signals.next() => {
+        _ = signals.next() => {
             warn!("ended before every client was told");
             Exit::Interrupted
         }

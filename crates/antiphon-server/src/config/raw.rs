@@ -13,8 +13,10 @@ use serde::de;
 
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::config::Drain;
 use crate::config::Limits;
 use crate::config::ListenerConfig;
+use crate::config::Liveness;
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -29,6 +31,8 @@ pub(super) struct RawConfig {
     choice: Option<RawChoice>,
     trusted_properties: Option<Vec<String>>,
     recovery: RawRecovery,
+    liveness: RawLiveness,
+    drain: RawDrain,
     limits: RawLimits,
     path: Vec<RawPathRule>,
 }
@@ -57,6 +61,24 @@ struct RawRecovery {
     keep_for: Option<RawDuration>,
     messages: Option<usize>,
     bytes: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawLiveness {
+    missed_pings: Option<u32>,
+    handler_timeout: Option<RawDuration>,
+    tcp_user_timeout: Option<RawDuration>,
+    tcp_idle: Option<RawDuration>,
+    tcp_interval: Option<RawDuration>,
+    tcp_probes: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawDrain {
+    timeout: Option<RawDuration>,
+    rate: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +119,8 @@ impl RawConfig {
             choice: self.choice.map_or(default.choice, Choice::from),
             trusted_properties: self.trusted_properties.unwrap_or(default.trusted_properties),
             recovery: self.recovery.complete(default.recovery),
+            liveness: self.liveness.complete(default.liveness),
+            drain: self.drain.complete(default.drain),
             limits: self.limits.complete(&default.limits),
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })
@@ -119,6 +143,28 @@ impl RawLimits {
             requests_per_handler: self.requests_per_handler.unwrap_or(default.requests_per_handler),
             requests_per_sender: self.requests_per_sender.unwrap_or(default.requests_per_sender),
             handshake_timeout: duration(self.handshake_timeout, default.handshake_timeout),
+        }
+    }
+}
+
+impl RawLiveness {
+    fn complete(self, default: Liveness) -> Liveness {
+        Liveness {
+            missed_pings: self.missed_pings.unwrap_or(default.missed_pings),
+            handler_timeout: duration(self.handler_timeout, default.handler_timeout),
+            tcp_user_timeout: duration(self.tcp_user_timeout, default.tcp_user_timeout),
+            tcp_idle: duration(self.tcp_idle, default.tcp_idle),
+            tcp_interval: duration(self.tcp_interval, default.tcp_interval),
+            tcp_probes: self.tcp_probes.unwrap_or(default.tcp_probes),
+        }
+    }
+}
+
+impl RawDrain {
+    fn complete(self, default: Drain) -> Drain {
+        Drain {
+            timeout: duration(self.timeout, default.timeout),
+            rate: self.rate.unwrap_or(default.rate),
         }
     }
 }
