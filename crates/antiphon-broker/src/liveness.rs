@@ -10,15 +10,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use antiphon_wire::error::Reason;
 use antiphon_wire::service::events::CloseReason;
-use antiphon_wire::service::messaging::Outcome;
 
 use crate::broker::Broker;
 use crate::config::BrokerConfig;
 use crate::outbox::Outbox;
 use crate::session::Connection;
+use crate::session::Remains;
 use crate::session::Session;
+use crate::stats::End;
 use crate::time::Millis;
 
 /// For how long silence is borne.
@@ -121,11 +121,7 @@ impl<X> Broker<X> {
         let connection = std::mem::replace(&mut inbound.connection, Connection::NONE);
         outbox.lost.push((session.clone(), connection));
         self.lose(session, connection, now, outbox);
-        let text =
-            format!("session {} is silent; the request may have been executed", session.id());
-        let error = Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
-        for request in session.drain_pending() {
-            self.complete(request, session.id(), &error, outbox);
-        }
+        let remains = Remains { unanswered: session.drain_pending(), handlers: Vec::new() };
+        self.undo(session, remains, End::RecipientSilent, outbox);
     }
 }

@@ -166,7 +166,7 @@ impl Shared {
     pub(crate) fn new(config: Config, node: NodeId) -> Self {
         let limits = config.limits;
         Self {
-            authenticator: Authenticator::new(config.dev, &config.trusted_properties),
+            authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
@@ -208,6 +208,8 @@ struct Tasks {
     last_tick: Millis,
     next_sweep: Millis,
     draining: Option<Draining>,
+    /// Ticks since the last audit of the requests.
+    unaudited: u32,
 }
 
 impl Tasks {
@@ -222,6 +224,7 @@ impl Tasks {
             last_tick: Millis(0),
             next_sweep: Millis(0),
             draining: None,
+            unaudited: 0,
         }
     }
 
@@ -260,6 +263,14 @@ impl Tasks {
             self.shared.broker.sweep(now, &mut flush::delivery());
             if let Some(draining) = &mut self.draining {
                 draining.step(&self.shared);
+            }
+        }
+        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
+        self.unaudited += 1;
+        if self.unaudited >= AUDIT_TICKS {
+            self.unaudited = 0;
+            if let Err(mismatch) = self.shared.broker.audit() {
+                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
             }
         }
     }
@@ -325,6 +336,9 @@ fn report_panic<T>(ended: &Result<T, JoinError>) {
 
 /// How soon a list of written sessions is noticed to stand still: at most twice this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
+const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
 pub(crate) const SWEEP_PERIOD: u64 = 100;

@@ -38,6 +38,8 @@ use crate::routes::Handler;
 use crate::routes::Route;
 use crate::session::Session;
 use crate::session::Undeliverable;
+use crate::stats::End;
+use crate::stats::Kind;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
@@ -53,7 +55,7 @@ impl<X> Batch<'_, X> {
         // A handler that went in this moment may have a successor that is found when one looks again.
         let taken = (0..LOOKS).find_map(|_| self.offer_upwards(path, &request, outbox));
         match taken {
-            Some(Ok(())) => self.accepted(1),
+            Some(Ok(())) => self.accepted(Kind::Path, 1),
             Some(Err(_)) => Err(overloaded_handler()),
             None if self.broker.phase() != Phase::Open => Err(too_late(NOT_DELIVERED)),
             None => Err(ServiceError::new(
@@ -143,7 +145,7 @@ impl<X> Batch<'_, X> {
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
         let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
         match self.hand_to_session(&recipient, &request, outbox) {
-            Ok(()) => self.accepted(1),
+            Ok(()) => self.accepted(Kind::Session, 1),
             Err(Undeliverable::Ended) => Err(no_such_session(session)),
             Err(Undeliverable::Overloaded) => Err(overloaded_handler()),
         }
@@ -163,6 +165,7 @@ impl<X> Batch<'_, X> {
         let filter = match Filter::parse(filter) {
             Ok(filter) => filter,
             Err(error) => {
+                self.counts.refuse(true, Reason::INVALID_DATA);
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
@@ -178,9 +181,12 @@ impl<X> Batch<'_, X> {
                 Undeliverable::Overloaded => overloaded_handler(),
             };
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
-            self.broker.tell(self.session, request.reply, (recipient.id(), &outcome), outbox);
+            let outcome = (recipient.id(), &outcome);
+            let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
+            let end = if is_told { End::Undeliverable } else { End::Cancelled };
+            self.counts.ledger.end(self.page, end);
         }
-        self.accepted(u64::from(count))
+        self.accepted(Kind::Filter, count)
     }
 
     fn hand_to_session(
@@ -209,6 +215,7 @@ impl<X> Batch<'_, X> {
             deadline: self.now.after(request.timeout),
             timeout: request.timeout,
             sequence: 0,
+            page: self.page,
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);
@@ -241,8 +248,8 @@ impl<X> Batch<'_, X> {
         Ok((path, Request { path: written, value, reply, timeout }))
     }
 
-    fn accepted(&mut self, count: u64) -> Result<(), ServiceError> {
-        self.counts.requests += count;
+    fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
+        self.counts.ledger.accept(self.page, kind, count);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod draining;
 mod ending;
 mod events;
 mod filter_requests;
+mod ledger;
 mod listing;
 mod liveness;
 mod locks;
