@@ -41,8 +41,9 @@ mod tests {
     use super::*;
 
     async fn socket() -> TcpStream {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        TcpStream::connect(address).await.expect("it listens")
     }
 
     #[tokio::test]
