@@ -1,9 +1,8 @@
 //! The broker: what all sessions share, and how they begin and end.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::codec::Encode;
 use antiphon_wire::error::Reason;
@@ -25,8 +24,10 @@ use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::Fixed;
 use crate::config::Policy;
+use crate::draining::Phase;
 use crate::events::Listeners;
 use crate::filter::Filter;
+use crate::liveness::Patience;
 use crate::locks::Locks;
 use crate::messaging::Ending;
 use crate::outbox::Outbox;
@@ -64,7 +65,9 @@ pub struct Broker<X> {
     /// What each set of roles may do, made once.
     access: Mutex<HashMap<Roles, Arc<Access>>>,
     pub(crate) next_session: AtomicU64,
-    pub(crate) shutting_down: AtomicBool,
+    /// A [`Phase`].
+    pub(crate) phase: AtomicU8,
+    pub(crate) patience: Patience,
 }
 
 impl<X> Broker<X> {
@@ -73,6 +76,7 @@ impl<X> Broker<X> {
     pub fn new(config: BrokerConfig) -> Self {
         Self {
             policy: ArcSwap::from_pointee(Policy::new(&config)),
+            patience: Patience::new(&config),
             config: Fixed::new(config),
             routes: Routes::new(),
             registry: RwLock::default(),
@@ -83,7 +87,7 @@ impl<X> Broker<X> {
             hasher: RandomState::default(),
             access: Mutex::default(),
             next_session: AtomicU64::new(1),
-            shutting_down: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Open as u8),
         }
     }
 
@@ -107,23 +111,24 @@ impl<X> Broker<X> {
         self.reap(outbox);
     }
 
-    /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods.
+    /// Does what is due: expires requests, sends pings, gives up clients that have been silent for too long and sessions
+    /// that have been without a connection for too long.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
             session.next_deadline() <= now
-                || session.next_ping() <= now
                 || session.lost_until() <= now
+                || self.is_noteworthy(session, now)
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
             if session.next_deadline() <= now {
                 self.expire(session, now, outbox);
             }
-            if session.next_ping() <= now {
-                self.ping(session, now, outbox);
-            }
             if session.lost_until() <= now {
                 self.give_up(session, now, outbox);
+            }
+            if self.is_noteworthy(session, now) {
+                self.watch(session, now, outbox);
             }
         }
         self.reap(outbox);
@@ -132,7 +137,7 @@ impl<X> Broker<X> {
     /// Answers every request that is in flight with an error, then aborts every session. No request is taken from
     /// here on.
     pub fn shut_down(&self, outbox: &mut Outbox<X>) {
-        self.shutting_down.store(true, Relaxed);
+        self.enter(Phase::ShuttingDown);
         let sessions: Vec<_> = self.registry.read().iter().cloned().collect();
         let error = Outcome::Error {
             reason: Reason::SESSION_CLOSED,
@@ -186,10 +191,6 @@ impl<X> Broker<X> {
 impl<X> Broker<X> {
     pub(crate) fn policy(&self) -> Guard<Arc<Policy>> {
         self.policy.load()
-    }
-
-    pub(crate) fn is_shutting_down(&self) -> bool {
-        self.shutting_down.load(Relaxed)
     }
 
     /// The session of an id. Those of other nodes are not found, because there is one node.
@@ -303,7 +304,11 @@ impl<X> Broker<X> {
             self.routes.remove(handler.path(), session);
         }
         let responder = session.id();
-        let has = if end == End::RecipientRestarted { "began anew" } else { "ended" };
+        let has = match end {
+            End::RecipientRestarted => "began anew",
+            End::RecipientSilent => "is silent",
+            _ => "ended",
+        };
         let text = format!("session {responder} {has}; the request may have been executed");
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
         let mut counts = Counts::default();
@@ -325,29 +330,10 @@ impl<X> Broker<X> {
         }
         self.totals.add(&counts);
     }
-
-    fn ping(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let period = self.config.ping_period;
-        if session.last_heard().after(period * SILENT_PERIODS) <= now {
-            outbox.doomed.push((session.clone(), CloseReason::ClientUnresponsive));
-            return;
-        }
-        session.set_next_ping(self.next_ping(now));
-        session.post_ping(outbox);
-    }
-
-    /// A period of zero means no pings.
-    pub(crate) fn next_ping(&self, now: Millis) -> Millis {
-        let period = self.config.ping_period;
-        if period.is_zero() { Millis::NEVER } else { now.after(period) }
-    }
 }
 
 /// A guess at the length of messages that are mostly header.
 const SMALL: usize = 64;
-
-/// A client may miss two pings: the Python SDKs do not answer while a handler of theirs is running.
-const SILENT_PERIODS: u32 = 3;
 
 /// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
 const MAX_KNOWN_ACCESS: usize = 1024;

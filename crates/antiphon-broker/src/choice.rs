@@ -68,7 +68,10 @@ impl<X> Route<X> {
     fn least_in_flight(&self, sender: &Session<X>) -> usize {
         let count = self.handlers.len();
         let turn = sender.rotation.fetch_add(1, Relaxed);
-        let load = |place: usize| self.handlers[place].session.in_flight();
+        let load = |place: usize| {
+            let session = &self.handlers[place].session;
+            (!session.is_there(), session.in_flight())
+        };
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
             let dice = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -17,7 +17,7 @@ pub struct BrokerConfig {
     pub node: NodeId,
     /// The value of `$ServerName`.
     pub server_name: String,
-    /// The period of system pings. A session that sends nothing for three of them is ended.
+    /// The period of system pings; zero for no pings at all.
     pub ping_period: Duration,
     /// How long a handler may take, where no [`PathRule`] says otherwise.
     pub request_timeout: Duration,
@@ -29,8 +29,31 @@ pub struct BrokerConfig {
     pub security: Security,
     /// How sessions are kept that lose their connection.
     pub recovery: Recovery,
+    /// When a client that says nothing is taken for gone.
+    pub liveness: Liveness,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// When a client that says nothing is taken for gone. Without pings none is, since nobody asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// For how many ping periods a client may be silent.
+    pub missed_pings: u32,
+    /// For how long a client may be silent that has requests to answer, if it is one that answers pings meanwhile; zero
+    /// for as long as others. It is asked after a third of it.
+    pub handler_timeout: Duration,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self {
+            // One lost ping must not matter, and a client may be busy when the next one comes.
+            missed_pings: 3,
+            // Half as long again as a request may take by default: one slow answer is not the end.
+            handler_timeout: Duration::from_secs(15),
+        }
+    }
 }
 
 /// How a session is kept that has lost its connection, if its client wants that.
@@ -75,6 +98,7 @@ impl Default for BrokerConfig {
             paths: Vec::new(),
             security: Security::stock(),
             recovery: Recovery::default(),
+            liveness: Liveness::default(),
             limits: Limits::default(),
         }
     }

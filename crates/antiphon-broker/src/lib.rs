@@ -8,7 +8,8 @@
 //! 2. [`Broker::batch`] for each read of its socket, with [`Batch::message`] for each message in it,
 //! 3. [`Session::flush`] for each session that a call left in the [`Outbox`],
 //! 4. [`Broker::sweep`] every 100 ms,
-//! 5. [`Broker::close`] when a connection ends, and [`Broker::shut_down`] when the server does.
+//! 5. [`Broker::close`] or [`Broker::lose`] when a connection ends,
+//! 6. [`Broker::drain`] and [`Broker::shut_down`] when the server does.
 //!
 //! | module | holds |
 //! |---|---|
@@ -16,6 +17,7 @@
 //! | `messaging` | requests, responses and handlers |
 //! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
+//! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
 //! | [`filter`] | the session filter language |
 //! | [`access`], [`roles`], [`properties`] | what a session may do, and what it is known by |
@@ -26,8 +28,10 @@ mod broker;
 mod choice;
 mod config;
 mod control;
+mod draining;
 mod error;
 mod events;
+mod liveness;
 mod locks;
 mod mailbox;
 mod messaging;
@@ -58,8 +62,10 @@ pub use crate::broker::Broker;
 pub use crate::config::BrokerConfig;
 pub use crate::config::Choice;
 pub use crate::config::Limits;
+pub use crate::config::Liveness;
 pub use crate::config::PathRule;
 pub use crate::config::Recovery;
+pub use crate::draining::Left;
 pub use crate::mailbox::Spare;
 pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;

@@ -14,6 +14,7 @@ use antiphon_wire::websocket;
 
 use crate::authentication::Grant;
 use crate::broker::Broker;
+use crate::draining::Phase;
 use crate::outbox::Outbox;
 use crate::profile::PRINCIPAL;
 use crate::profile::Profile;
@@ -47,7 +48,7 @@ impl<X> Broker<X> {
     /// Opens a session. Its mailbox begins with the connection response.
     ///
     /// # Errors
-    /// The refusal to be sent, if there are too many sessions or the server is shutting down.
+    /// The refusal to be sent, if there are too many sessions or the server is draining or shutting down.
     pub fn open(
         &self,
         opening: Opening<'_>,
@@ -65,7 +66,7 @@ impl<X> Broker<X> {
         let start = (start_time, kept);
         let session = Arc::new(Session::new(id, driver, Client::of(request), start, profile));
         session.heard(now);
-        session.set_next_ping(self.next_ping(now));
+        session.set_next_ping(self.patience.next_ping(now));
         let accepted = Accepted {
             session: id,
             token,
@@ -84,7 +85,7 @@ impl<X> Broker<X> {
         );
         let mut listeners = self.listeners.lock();
         let mut registry = self.registry.write();
-        if self.is_shutting_down() {
+        if self.phase() != Phase::Open {
             return Err(Refusal::ServerInitialising);
         }
         if registry.len() >= self.policy().limits.sessions {

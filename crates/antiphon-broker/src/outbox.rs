@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use antiphon_wire::service::events::CloseReason;
 
+use crate::session::Connection;
 use crate::session::Session;
 
-/// The sessions that have something to be written. The driver passes it in, empties [`Outbox::touched`], and may keep
-/// it for the next call.
+/// The sessions that have something to be written, and connections to be dropped. The driver passes it in, empties
+/// [`Outbox::touched`] and [`Outbox::lost`], and may keep it for the next call.
 #[derive(Debug)]
 pub struct Outbox<X> {
     /// To be flushed. A session that is listed once is not listed again, here or in any other outbox, before it is
     /// flushed.
     pub touched: Vec<Arc<Session<X>>>,
+    /// Connections that the broker has given up: their clients are gone without a farewell. The driver closes their
+    /// sockets.
+    pub lost: Vec<(Arc<Session<X>>, Connection)>,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        Self { touched: Vec::new(), doomed: Vec::new() }
+        Self { touched: Vec::new(), lost: Vec::new(), doomed: Vec::new() }
     }
 }

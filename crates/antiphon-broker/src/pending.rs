@@ -103,6 +103,11 @@ impl<X> Pending<X> {
         (expired, next)
     }
 
+    /// The longest that any of them was allowed to take.
+    pub(crate) fn longest_allowed(&self) -> Duration {
+        self.entries.iter().map(|(_, (_, request))| request.timeout).max().unwrap_or_default()
+    }
+
     /// Takes out all requests.
     pub(crate) fn drain(&mut self) -> Vec<InFlight<X>> {
         self.of_page = [0; 2];

@@ -104,7 +104,7 @@ impl<X> Broker<X> {
             }
         };
         session.heard(now);
-        session.set_next_ping(self.next_ping(now));
+        session.set_next_ping(self.patience.next_ping(now));
         listeners.told(&session, UpdateKind::Reconnected, &self.policy().limits, outbox);
         let connection = inbound.connection;
         drop(listeners);

@@ -5,7 +5,9 @@
 //! handlers there are.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::path::Path;
@@ -29,6 +31,8 @@ pub(crate) struct Handler<X> {
     pub(crate) conversation: ConversationId,
     /// Which properties of a sender it is told.
     pub(crate) keys: KeySelection,
+    /// Whoever found it in a route from before must pass it by. Written with the session locked.
+    removed: AtomicBool,
 }
 
 impl<X> Handler<X> {
@@ -38,11 +42,20 @@ impl<X> Handler<X> {
         conversation: ConversationId,
         keys: KeySelection,
     ) -> Self {
-        Self { session, path: path.as_str().into(), conversation, keys }
+        let removed = AtomicBool::new(false);
+        Self { session, path: path.as_str().into(), conversation, keys, removed }
     }
 
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Relaxed)
+    }
+
+    pub(crate) fn mark_removed(&self) {
+        self.removed.store(true, Relaxed);
     }
 }
 

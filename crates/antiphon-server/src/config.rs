@@ -81,6 +81,10 @@ pub struct Config {
     pub log: Log,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
+    /// When a client that says nothing is taken for gone. Table `[liveness]` of the file.
+    pub liveness: Liveness,
+    /// How the server ends without harm. Table `[drain]` of the file.
+    pub drain: Drain,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -106,6 +110,33 @@ pub struct Limits {
     pub handshake_timeout: Duration,
 }
 
+/// When a client that says nothing is taken for gone. Table `[liveness]` of the file.
+#[derive(Debug, Clone)]
+pub struct Liveness {
+    /// For how many ping periods a client may be silent. Default 3.
+    pub missed_pings: u32,
+    /// For how long a client may be silent that has requests to answer; zero for as long as others. Default `15s`.
+    pub handler_timeout: Duration,
+    /// For how long the client's host may leave bytes unacknowledged, or take none; zero for as long as the system lets
+    /// it. Linux only. Default `60s`.
+    pub tcp_user_timeout: Duration,
+    /// After how much silence the client's host is asked whether the connection is there; zero for never. Default `30s`.
+    pub tcp_idle: Duration,
+    /// How soon it is asked again. Default `10s`.
+    pub tcp_interval: Duration,
+    /// How often it is asked in vain before the connection is lost. Default 3.
+    pub tcp_probes: u32,
+}
+
+/// How the server ends without harm. Table `[drain]` of the file.
+#[derive(Debug, Clone)]
+pub struct Drain {
+    /// How long requests that are under way may take, and sessions to leave. Default `30s`.
+    pub timeout: Duration,
+    /// How many sessions leave in a second; more if they would not all have left after half of the time. Default 500.
+    pub rate: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let broker = BrokerConfig::default();
@@ -119,9 +150,31 @@ impl Default for Config {
             choice: broker.choice,
             log: Log::default(),
             recovery: broker.recovery,
+            liveness: Liveness::default(),
+            drain: Drain::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
+    }
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        let broker = antiphon_broker::Liveness::default();
+        Self {
+            missed_pings: broker.missed_pings,
+            handler_timeout: broker.handler_timeout,
+            tcp_user_timeout: defaults::TCP_USER_TIMEOUT,
+            tcp_idle: defaults::TCP_IDLE,
+            tcp_interval: defaults::TCP_INTERVAL,
+            tcp_probes: defaults::TCP_PROBES,
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { timeout: defaults::DRAIN_TIMEOUT, rate: defaults::DRAIN_RATE }
     }
 }
 

@@ -114,7 +114,7 @@ impl Connection {
         match socket.signal() {
             Signal::None => Poll::Pending,
             Signal::Blocked => self.poll_blocked(cx),
-            Signal::Finished | Signal::Broken | Signal::Replaced => Poll::Ready(()),
+            Signal::Finished | Signal::Broken | Signal::GivenUp => Poll::Ready(()),
         }
     }
 
@@ -124,6 +124,8 @@ impl Connection {
         if self.dialogue.socket.poll_unblocked(cx).is_ready() {
             self.stall = None;
             session.unblock(*number);
+            // Somebody reads, even if nothing is said.
+            session.heard(self.dialogue.shared.clock.now());
             // If the socket is full again, this task is woken again.
             flush::write(session);
             return Poll::Pending;
@@ -177,8 +179,8 @@ enum Over {
 enum End {
     /// The broker has ended the session.
     ByBroker,
-    /// The session has another connection.
-    Replaced,
+    /// The session has another connection, or has given this one up.
+    GivenUp,
     /// The session must end.
     Close(CloseReason),
     /// The connection is of no use any more.
@@ -193,7 +195,7 @@ impl Dialogue {
         match end {
             None => {}
             Some(End::ByBroker) => self.over = Some(Over::Ended),
-            Some(End::Replaced) => self.over = Some(Over::Lost),
+            Some(End::GivenUp) => self.over = Some(Over::Lost),
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
             Some(End::Lose(why)) => self.lose(&why),
         }
@@ -205,7 +207,7 @@ impl Dialogue {
         let session = &place.session;
         let mut batch = shared.broker.batch(session, shared.clock.now());
         if batch.connection() != place.number {
-            return (0, Some(End::Replaced));
+            return (0, Some(End::GivenUp));
         }
         let mut used = 0;
         loop {
@@ -230,7 +232,7 @@ impl Dialogue {
     fn written(&mut self) {
         match self.socket.signal() {
             Signal::Finished => self.over = Some(Over::Ended),
-            Signal::Replaced => self.over = Some(Over::Lost),
+            Signal::GivenUp => self.over = Some(Over::Lost),
             Signal::None | Signal::Blocked | Signal::Broken => {
                 self.lose(&"the socket takes no more bytes");
             }

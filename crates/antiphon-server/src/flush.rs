@@ -44,7 +44,8 @@ pub fn runtime(threads: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// An outbox that is delivered when it is dropped: its sessions are written soon if the thread has a list, else at once.
+/// An outbox that is delivered when it is dropped: its sessions are written soon if the thread has a list, else at once,
+/// and connections that the broker has given up end.
 ///
 /// Even a panic drops it. A session that got lost here would count as listed for ever, and never be written again.
 pub(crate) struct Delivery(Outbox);
@@ -72,6 +73,11 @@ impl DerefMut for Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         let mut outbox = mem::take(&mut self.0);
+        for (session, connection) in outbox.lost.drain(..) {
+            if let Some(socket) = session.driver().socket_of(connection) {
+                socket.raise(Signal::GivenUp);
+            }
+        }
         let full = OWN_LIST.with(|own| {
             let Some(list) = own.get() else {
                 outbox.touched.drain(..).for_each(|session| write(&session));

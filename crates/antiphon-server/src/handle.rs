@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::readiness::Readiness;
 use crate::server::Shared;
 use crate::server::broker_config;
 
@@ -31,5 +32,18 @@ impl Handle {
         self.shared.broker.reconfigure(&broker_config(&config));
         self.shared.config.store(Arc::new(config));
         Ok(waiting)
+    }
+
+    /// Makes the server end without harm: it takes no new sessions and handlers, requests that are under way are
+    /// answered, and sessions leave one after the other. [`crate::Server::run`] returns when all have left, or after
+    /// `drain.timeout`, when it ends what is left.
+    pub fn drain(&self) {
+        self.shared.readiness.advance_to(Readiness::Draining);
+    }
+
+    /// Whether the server wants work.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.shared.readiness.get()
     }
 }

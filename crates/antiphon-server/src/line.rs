@@ -27,7 +27,7 @@ impl Line {
     pub(crate) fn replace(&self, connection: Connection, socket: Arc<Socket>) {
         let new = Present { connection: Some(connection), socket };
         let old = std::mem::replace(&mut *self.0.write(), new);
-        old.socket.raise(Signal::Replaced);
+        old.socket.raise(Signal::GivenUp);
     }
 
     /// The socket of a connection, unless it was replaced.

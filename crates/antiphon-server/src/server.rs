@@ -33,13 +33,17 @@ use crate::config::Config;
 use crate::config::ConfigError;
 use crate::connection::Connection;
 use crate::connection::LINGER;
+use crate::drain::Draining;
 use crate::flush;
 use crate::handle::Handle;
 use crate::handshake::handshake;
+use crate::keepalive::keep_alive;
 use crate::line::Line;
 use crate::listener;
 use crate::listener::Listeners;
 use crate::random;
+use crate::readiness::Readiness;
+use crate::readiness::Ready;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
@@ -79,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) config: ArcSwap<Config>,
     /// Held by whoever changes it.
     pub(crate) reloading: Mutex<()>,
+    pub(crate) readiness: Ready,
 }
 
 impl Server {
@@ -113,8 +118,9 @@ impl Server {
         Handle::new(Arc::clone(&self.shared))
     }
 
-    /// Serves until `shutdown` is ready, then accepts no more, ends every session and returns when the clients have
-    /// been told, at the latest after 3 seconds. Dropping the future ends everything at once.
+    /// Serves until `shutdown` is ready or [`Handle::drain`] was called and is over, then accepts no more, ends every
+    /// session and returns when the clients have been told, at the latest after 3 seconds. Dropping the future ends
+    /// everything at once.
     ///
     /// # Errors
     /// If a listening socket becomes useless.
@@ -122,8 +128,11 @@ impl Server {
         let mut listeners = Listeners::new(self.listeners)?;
         announce(&self.addresses, self.shared.config.load().dev);
         let mut shutdown = pin!(shutdown);
+        let shared = Arc::clone(&self.shared);
+        shared.readiness.advance_to(Readiness::Ready);
+        let mut must_drain = pin!(shared.readiness.draining());
         let mut tasks = Tasks::new(self.shared);
-        loop {
+        while !tasks.have_drained() {
             let has_room = tasks.has_room();
             tokio::select! {
                 _ = &mut shutdown => break,
@@ -131,11 +140,13 @@ impl Server {
                     let (stream, client) = accepted?;
                     tasks.receive(stream, client);
                 }
+                () = &mut must_drain, if tasks.draining.is_none() => tasks.begin_drain(),
                 () = tasks.advance() => {}
             }
         }
         drop(listeners);
-        tasks.drain().await;
+        shared.readiness.advance_to(Readiness::Draining);
+        tasks.finish().await;
         Ok(())
     }
 }
@@ -147,6 +158,7 @@ impl Shared {
             authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: config.limits.maximum_message,
+            readiness: Ready::new(),
             broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
             config: ArcSwap::from_pointee(config),
             reloading: Mutex::default(),
@@ -172,6 +184,10 @@ pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
         paths: config.paths.clone(),
         choice: config.choice,
         recovery: config.recovery,
+        liveness: antiphon_broker::Liveness {
+            missed_pings: config.liveness.missed_pings,
+            handler_timeout: config.liveness.handler_timeout,
+        },
         ..BrokerConfig::default()
     }
 }
@@ -182,7 +198,9 @@ struct Tasks {
     handshakes: JoinSet<Option<Connection>>,
     connections: JoinSet<()>,
     ticks: Interval,
+    last_tick: Millis,
     next_sweep: Millis,
+    draining: Option<Draining>,
     /// Ticks since the last audit of the requests.
     unaudited: u32,
 }
@@ -196,7 +214,9 @@ impl Tasks {
             handshakes: JoinSet::new(),
             connections: JoinSet::new(),
             ticks,
+            last_tick: Millis(0),
             next_sweep: Millis(0),
+            draining: None,
             unaudited: 0,
         }
     }
@@ -210,6 +230,7 @@ impl Tasks {
     }
 
     fn receive(&mut self, stream: TcpStream, client: SocketAddr) {
+        keep_alive(&stream, &self.shared.config.load().liveness);
         let shared = Arc::clone(&self.shared);
         self.handshakes.spawn(handshake(shared, stream, client));
     }
@@ -219,7 +240,7 @@ impl Tasks {
         tokio::select! {
             Some(ended) = self.handshakes.join_next() => self.serve(ended),
             Some(ended) = self.connections.join_next() => report_panic(&ended),
-            _ = self.ticks.tick(), if !self.connections.is_empty() => self.tick(),
+            _ = self.ticks.tick(), if self.must_tick() => self.tick(),
             else => pending().await,
         }
     }
@@ -234,9 +255,16 @@ impl Tasks {
     fn tick(&mut self) {
         flush::write_stranded();
         let now = self.shared.clock.now();
+        if now.0 - self.last_tick.0 > STANDSTILL {
+            self.shared.broker.pardon(now);
+        }
+        self.last_tick = now;
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
             self.shared.broker.sweep(now, &mut flush::delivery());
+            if let Some(draining) = &mut self.draining {
+                draining.step(&self.shared);
+            }
         }
         // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
         self.unaudited += 1;
@@ -248,18 +276,32 @@ impl Tasks {
         }
     }
 
+    fn must_tick(&self) -> bool {
+        !self.connections.is_empty() || self.draining.is_some()
+    }
+
+    fn begin_drain(&mut self) {
+        let drain = self.shared.config.load().drain.clone();
+        self.draining = Some(Draining::begin(&self.shared, &drain));
+    }
+
+    fn have_drained(&self) -> bool {
+        self.draining.as_ref().is_some_and(|draining| draining.is_over(&self.shared))
+    }
+
     /// Ends all sessions and gives their clients some time to hear it.
-    async fn drain(mut self) {
+    async fn finish(mut self) {
+        self.draining = None;
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
         self.shared.broker.shut_down(&mut flush::delivery());
-        let drained = timeout(DRAIN_LIMIT, async {
+        let told = timeout(LONGEST_FAREWELL, async {
             while !self.connections.is_empty() {
                 self.advance().await;
             }
         });
-        match drained.await {
+        match told.await {
             Ok(()) => info!("stopped"),
             Err(_) => warn!("stopped before every client was told"),
         }
@@ -301,7 +343,10 @@ const TICK: Duration = Duration::from_millis(10);
 const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
-const SWEEP_PERIOD: u64 = 100;
+pub(crate) const SWEEP_PERIOD: u64 = 100;
+
+/// In milliseconds: a tick that comes so late means that nothing was read either.
+const STANDSTILL: u64 = 1_000;
 
 /// A little longer than each connection may linger.
-const DRAIN_LIMIT: Duration = Duration::from_secs(LINGER.as_secs() + 1);
+const LONGEST_FAREWELL: Duration = Duration::from_secs(LINGER.as_secs() + 1);

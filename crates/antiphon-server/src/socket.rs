@@ -35,8 +35,8 @@ pub(crate) enum Signal {
     Finished,
     /// The socket is gone.
     Broken,
-    /// The session has another connection.
-    Replaced,
+    /// The session has another connection, or has given this one up.
+    GivenUp,
 }
 
 impl Socket {
@@ -73,7 +73,7 @@ impl Socket {
             1 => Signal::Blocked,
             2 => Signal::Finished,
             3 => Signal::Broken,
-            _ => Signal::Replaced,
+            _ => Signal::GivenUp,
         }
     }
 

@@ -11,6 +11,8 @@ use antiphon_wire::service::messaging::RegisterHandler;
 use crate::access::GlobalPermission;
 use crate::batch::Batch;
 use crate::batch::Void;
+use crate::draining::Phase;
+use crate::draining::too_late;
 use crate::error::ServiceError;
 use crate::error::parse_path;
 use crate::outbox::Outbox;
@@ -37,6 +39,9 @@ impl<X> Batch<'_, X> {
             demand(GlobalPermission::ViewSession)?;
         }
         let keys = KeySelection::parse(keys)?;
+        if self.broker.phase() != Phase::Open {
+            return Err(too_late("the handler was not registered"));
+        }
         let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
         let routes = &self.broker.routes;
         let choice = || self.broker.policy().rules.choice(path);

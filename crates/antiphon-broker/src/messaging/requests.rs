@@ -22,6 +22,8 @@ use antiphon_wire::value::Value;
 
 use crate::access::PathPermission;
 use crate::batch::Batch;
+use crate::draining::Phase;
+use crate::draining::too_late;
 use crate::error::ServiceError;
 use crate::error::parse_path;
 use crate::filter::Filter;
@@ -50,21 +52,33 @@ impl<X> Batch<'_, X> {
         let reply = Reply::Response(conversation);
         let permission = PathPermission::SendToMessageHandler;
         let (path, request) = self.admit(written, value, reply, permission)?;
-        // Nobody has been handed the request where all handlers have just ended, so the branch above may have it.
-        let taken = self.broker.routes.above(path, &self.guard).find_map(|route| {
-            match self.offer(route, &request, outbox) {
-                Err(Undeliverable::Ended) => None,
-                outcome => Some(outcome),
-            }
-        });
+        // A handler that went in this moment may have a successor that is found when one looks again.
+        let taken = (0..LOOKS).find_map(|_| self.offer_upwards(path, &request, outbox));
         match taken {
             Some(Ok(())) => self.accepted(Kind::Path, 1),
             Some(Err(_)) => Err(overloaded_handler()),
+            None if self.broker.phase() != Phase::Open => Err(too_late(NOT_DELIVERED)),
             None => Err(ServiceError::new(
                 Reason::UNHANDLED_MESSAGE,
                 format!("no handler for path {}", path.as_str()),
             )),
         }
+    }
+
+    /// Offers a request to the handlers of the path, then of each path above it; `None` if there is none.
+    fn offer_upwards(
+        &self,
+        path: Path<'_>,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Option<Result<(), Undeliverable>> {
+        // Nobody has been handed the request where all handlers have just ended, so the branch above may have it.
+        self.broker.routes.above(path, &self.guard).find_map(|route| {
+            match self.offer(route, request, outbox) {
+                Err(Undeliverable::Ended) => None,
+                outcome => Some(outcome),
+            }
+        })
     }
 
     /// Offers a request to the handlers of one route, until one takes it.
@@ -75,11 +89,12 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
         let mut refusal = Undeliverable::Ended;
-        // A session without a connection may come back in time, but one that is there is the better choice.
-        let is_connected = |place: &usize| route.handlers[*place].session.is_connected();
+        // A session without a connection may come back in time, and one that has not answered for a while may do so at
+        // last, but one that is there is the better choice.
+        let is_there = |place: &usize| route.handlers[*place].session.is_there();
         // One that comes back in this moment must not be passed by, so the second round is offered to all.
         let order = route.order(self.session);
-        for place in order.clone().filter(is_connected).chain(order) {
+        for place in order.clone().filter(is_there).chain(order) {
             match self.hand_to_handler(&route.handlers[place], request, outbox) {
                 Ok(()) => {
                     route.taken(self.session, place);
@@ -115,7 +130,8 @@ impl<X> Batch<'_, X> {
             };
             body.encode(out);
         };
-        self.hand_over(&handler.session, request, (request.length() + told, put), outbox)
+        let recipient = (&handler.session, Some(handler));
+        self.hand_over(recipient, request, (request.length() + told, put), outbox)
     }
 
     pub(crate) fn send_to_session(
@@ -183,12 +199,12 @@ impl<X> Batch<'_, X> {
             message::put_request(out, Service::MessagingSend, conversation);
             SendRequest { path: request.path, value: request.value.clone() }.encode(out);
         };
-        self.hand_over(recipient, request, (request.length(), put), outbox)
+        self.hand_over((recipient, None), request, (request.length(), put), outbox)
     }
 
     fn hand_over(
         &self,
-        recipient: &Arc<Session<X>>,
+        (recipient, handler): (&Arc<Session<X>>, Option<&Handler<X>>),
         request: &Request<'_>,
         message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
         outbox: &mut Outbox<X>,
@@ -203,7 +219,8 @@ impl<X> Batch<'_, X> {
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);
-        recipient.hand_over(in_flight, &self.policy.limits, outbox, message).inspect_err(|_| {
+        let limits = &self.policy.limits;
+        recipient.hand_over((in_flight, handler), limits, outbox, message).inspect_err(|_| {
             self.session.awaiting.fetch_sub(1, Relaxed);
         })
     }
@@ -224,9 +241,8 @@ impl<X> Batch<'_, X> {
         if self.session.awaiting.load(Relaxed) >= self.policy.limits.requests_per_sender {
             return Err(ServiceError::overloaded("the session awaits too many responses"));
         }
-        if self.broker.is_shutting_down() {
-            let text = "the server is shutting down; the request was not delivered";
-            return Err(ServiceError::new(Reason::CLUSTER_ROUTING, text));
+        if self.broker.asks_too_late(self.session) {
+            return Err(too_late(NOT_DELIVERED));
         }
         let timeout = self.policy.rules.timeout(path);
         Ok((path, Request { path: written, value, reply, timeout }))
@@ -267,3 +283,8 @@ impl Request<'_> {
 fn overloaded_handler() -> ServiceError {
     ServiceError::overloaded("the recipient has too many requests to answer")
 }
+
+const NOT_DELIVERED: &str = "the request was not delivered";
+
+/// How often a path is looked up whose handlers have all just gone.
+const LOOKS: usize = 2;

@@ -13,13 +13,14 @@ use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::MAX_PENDING;
 use crate::pending::UNANSWERED;
+use crate::routes::Handler;
 use crate::session::Session;
 use crate::session::State;
 
 /// Why a session could not be handed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undeliverable {
-    /// It has ended.
+    /// It, or the handler, is gone or about to go.
     Ended,
     /// It has as much to do as it may.
     Overloaded,
@@ -88,17 +89,19 @@ impl<X> Session<X> {
         conversation
     }
 
-    /// Enters a request and appends its message of about `expected` bytes.
+    /// Enters a request, to one of its handlers or to the session itself, and appends its message of about `expected` bytes.
     pub(crate) fn hand_over(
         self: &Arc<Self>,
-        mut request: InFlight<X>,
+        request: (InFlight<X>, Option<&Handler<X>>),
         limits: &Limits,
         outbox: &mut Outbox<X>,
         message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
     ) -> Result<(), Undeliverable> {
         let (expected, put) = message;
+        let (mut request, handler) = request;
         let mut state = self.state.lock();
-        if state.ended {
+        let is_removed = handler.is_some_and(Handler::is_removed);
+        if state.ended || state.leaving || is_removed {
             return Err(Undeliverable::Ended);
         }
         let most = limits.requests_per_handler.min(MAX_PENDING) as usize;

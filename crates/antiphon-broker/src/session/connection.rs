@@ -37,6 +37,9 @@ pub struct Connection(pub(crate) u32);
 impl Connection {
     /// The one with which a session is opened.
     pub const FIRST: Self = Self(1);
+
+    /// In place of one that the broker has given up: no batch has this number.
+    pub(crate) const NONE: Self = Self(0);
 }
 
 /// What a session is kept with while it has no connection. Sessions that cannot come back have none of it.
@@ -265,6 +268,7 @@ impl<X> State<X> {
             **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
         }
         let (unanswered, handlers) = (self.pending.drain(), std::mem::take(&mut self.handlers));
+        handlers.iter().for_each(|handler| handler.mark_removed());
         Remains { unanswered, handlers }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::Release;
+use std::time::Duration;
 
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
@@ -46,6 +47,27 @@ impl<X> Session<X> {
         expired
     }
 
+    /// The longest time that any request was allowed which it has yet to answer.
+    pub(crate) fn longest_allowed(&self) -> Duration {
+        self.state.lock().pending.longest_allowed()
+    }
+
+    /// Whether it has registered handlers.
+    pub(crate) fn has_handlers(&self) -> bool {
+        !self.state.lock().handlers.is_empty()
+    }
+
+    /// From here on it is handed no request. Hands out its handlers the first time.
+    pub(crate) fn leave(&self) -> Vec<Arc<Handler<X>>> {
+        let mut state = self.state.lock();
+        state.leaving = true;
+        std::mem::take(&mut state.handlers)
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state.lock().leaving
+    }
+
     /// Takes out all requests, unanswered.
     pub(crate) fn drain_pending(&self) -> Vec<InFlight<X>> {
         let mut state = self.state.lock();
@@ -71,10 +93,11 @@ impl<X> Session<X> {
         Ok(())
     }
 
+    /// Forgets a registration: no request for it follows.
     pub(crate) fn remove_handler(&self, path: &str) {
         let mut state = self.state.lock();
         if let Some(at) = state.handlers.iter().position(|handler| handler.path() == path) {
-            state.handlers.swap_remove(at);
+            state.handlers.swap_remove(at).mark_removed();
         }
     }
 

@@ -75,6 +75,8 @@ pub struct Session<X> {
     next_deadline: AtomicU64,
     next_ping: AtomicU64,
     last_heard: AtomicU64,
+    /// When it was asked whether it is there, because it owed an answer and said nothing.
+    asked: AtomicU64,
     pub(crate) sticky: Mutex<Stickiness>,
 }
 
@@ -88,6 +90,8 @@ struct State<X> {
     /// The socket takes no more.
     blocked: bool,
     ended: bool,
+    /// It is handed no request any more, and ends when nothing is under way.
+    leaving: bool,
     connection: Connection,
     connected: bool,
     /// Present if the session can be taken up again.
@@ -113,6 +117,11 @@ impl Client {
     /// Python before protocol 25 misreads a property map that is not empty, and never answers the request.
     pub(crate) fn reads_properties(self) -> bool {
         self.family != ClientFamily::Python || self.version.number() > 24
+    }
+
+    /// The Python SDKs answer nothing while a handler of theirs is running, so their silence may be diligence.
+    pub(crate) fn answers_while_busy(self) -> bool {
+        self.family != ClientFamily::Python
     }
 
     /// Python reads one error report where all others read a list.
@@ -142,6 +151,7 @@ impl<X> Session<X> {
                 writing: false,
                 blocked: false,
                 ended: false,
+                leaving: false,
                 connection: Connection::FIRST,
                 connected: true,
                 kept: kept.map(Box::new),
@@ -159,6 +169,7 @@ impl<X> Session<X> {
             next_deadline: AtomicU64::new(Millis::NEVER.0),
             next_ping: AtomicU64::new(Millis::NEVER.0),
             last_heard: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             sticky: Mutex::default(),
         }
     }
@@ -205,12 +216,26 @@ impl<X> Session<X> {
         Millis(self.next_deadline.load(Relaxed))
     }
 
-    pub(crate) fn heard(&self, now: Millis) {
+    /// The client gave a sign of life. A batch does, and so does a socket that takes bytes again.
+    pub fn heard(&self, now: Millis) {
         self.last_heard.store(now.0, Relaxed);
     }
 
     pub(crate) fn last_heard(&self) -> Millis {
         Millis(self.last_heard.load(Relaxed))
+    }
+
+    pub(crate) fn asked(&self) -> Millis {
+        Millis(self.asked.load(Relaxed))
+    }
+
+    pub(crate) fn set_asked(&self, now: Millis) {
+        self.asked.store(now.0, Relaxed);
+    }
+
+    /// Whether it has a connection, and has not left a question unanswered that it was asked because it owed an answer.
+    pub(crate) fn is_there(&self) -> bool {
+        self.is_connected() && self.asked() <= self.last_heard()
     }
 
     pub(crate) fn next_ping(&self) -> Millis {

@@ -59,6 +59,8 @@ table! {
         RecipientEnded = "recipient_ended",
         /// The recipient's session came back, but had to begin anew.
         RecipientRestarted = "recipient_began_anew",
+        /// Its recipient's client was silent for too long.
+        RecipientSilent = "recipient_silent",
         /// A filter matched a session that could not take the request.
         Undeliverable = "undeliverable",
         /// The server was shut down.

@@ -15,6 +15,11 @@ use crate::tests::world::error;
 use crate::tests::world::response;
 use crate::tests::world::world;
 
+/// Nobody is asked whether it is there.
+fn unasked() -> BrokerConfig {
+    BrokerConfig { ping_period: Duration::ZERO, ..BrokerConfig::default() }
+}
+
 fn timed_out(conversation: u64, allowed: &str) -> Received {
     let text = format!("no response within {allowed}; the request may have been executed");
     error(conversation, Reason::REQUEST_TIME_OUT, text)
@@ -26,7 +31,7 @@ fn rule(path: &str, timeout: Option<u64>) -> PathRule {
 
 #[test]
 fn an_unanswered_request_times_out_once() {
-    let mut w = World::new();
+    let mut w = World::with(unasked());
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.register(&handler, "a", &[]);
     w.send_to_path(&sender, 5, "a");
@@ -42,7 +47,7 @@ fn an_unanswered_request_times_out_once() {
 
 #[test]
 fn an_answer_after_the_time_out_is_dropped() {
-    let mut w = World::new();
+    let mut w = World::with(unasked());
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.send_to_session(&sender, 5, handler.id());
     let (_, conversation, _) = handler.request();
@@ -56,7 +61,7 @@ fn an_answer_after_the_time_out_is_dropped() {
 
 #[test]
 fn an_answer_counts_until_a_sweep_has_found_the_deadline() {
-    let mut w = World::new();
+    let mut w = World::with(unasked());
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.send_to_session(&sender, 5, handler.id());
     let (_, conversation, _) = handler.request();
@@ -70,7 +75,7 @@ fn an_answer_counts_until_a_sweep_has_found_the_deadline() {
 
 #[test]
 fn each_request_has_its_own_deadline() {
-    let mut w = World::new();
+    let mut w = World::with(unasked());
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.send_to_session(&sender, 1, handler.id());
     w.advance(4_000);
@@ -100,7 +105,7 @@ fn the_most_specific_rule_that_sets_a_time_counts() {
         rule("a/b/c", None),
         rule("a/b/c/d", Some(250)),
     ];
-    let mut w = World::with(BrokerConfig { paths, ..BrokerConfig::default() });
+    let mut w = World::with(BrokerConfig { paths, ..unasked() });
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.register(&handler, "a", &[]);
     w.register(&handler, "ab", &[]);
@@ -127,7 +132,7 @@ fn the_most_specific_rule_that_sets_a_time_counts() {
 #[test]
 fn a_rule_counts_for_the_path_of_a_request_to_a_session_too() {
     let paths = vec![rule("p", Some(100))];
-    let mut w = World::with(BrokerConfig { paths, ..BrokerConfig::default() });
+    let mut w = World::with(BrokerConfig { paths, ..unasked() });
     let (sender, recipient) = (w.open("alice"), w.open("bob"));
     w.send_to_session(&sender, 5, recipient.id());
     recipient.request();

@@ -1,7 +1,6 @@
 //! How sessions end, and what becomes of the requests that they sent or had to answer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
@@ -18,6 +17,7 @@ use antiphon_wire::service::messaging::Sent;
 
 use crate::Next;
 use crate::batch::Void;
+use crate::draining::Phase;
 use crate::tests::world::Client;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -215,7 +215,7 @@ fn a_request_that_meets_a_shut_down_is_refused_and_can_be_retried_elsewhere() {
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.register(&handler, "a", &[]);
     // As another thread sees it that is in the middle of a batch.
-    w.broker.shutting_down.store(true, Relaxed);
+    w.broker.enter(Phase::ShuttingDown);
     w.send_to_path(&sender, 1, "a");
     w.send_to_session(&sender, 2, handler.id());
     w.send_to_filter(&sender, 3, "all");

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::sync::Arc;
 
 use antiphon_server::BindError;
 use antiphon_server::Config;
@@ -11,7 +12,7 @@ use antiphon_server::Server;
 use antiphon_server::config::Layers;
 use antiphon_server::config::Loaded;
 use clap::Args;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 use tokio::task::JoinError;
 use tracing::error;
 use tracing::info;
@@ -23,14 +24,16 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::logging;
 use crate::logging::Level;
+use crate::signals::Asked;
 use crate::signals::Hangups;
 use crate::signals::Signals;
 
 /// Run a server
 ///
-/// SIGINT or SIGTERM ends it: every session is told, and every request that waits is answered with an error. A second
-/// signal ends it at once. SIGHUP reads the configuration again: what can change without a restart does, and no session
-/// is lost.
+/// SIGTERM drains it: new sessions are refused, requests that are under way are answered, and sessions are closed one
+/// after the other, for at most `drain.timeout`. SIGINT (Ctrl-C) ends it without waiting: every session is told, and every
+/// request that waits is answered with an error. A second signal ends it at once. SIGHUP reads the configuration again:
+/// what can change without a restart does, and no session is lost.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -121,21 +124,26 @@ async fn serve(server: Server, source: &Source) -> Exit {
         (Err(error), _) | (_, Err(error)) => return cannot_serve(&error),
     };
     let handle = server.handle();
-    let (stop, stopped) = oneshot::channel::<()>();
+    let stop = Arc::new(Notify::new());
+    let stopped = Arc::clone(&stop).notified_owned();
     // As a task of its own it runs on the threads that serve the sockets.
     let mut serving = tokio::spawn(server.run(stopped));
-    loop {
+    let asked = loop {
         tokio::select! {
             ended = &mut serving => return code(ended),
             () = hangups.next() => source.reload(&handle),
-            () = signals.next() => break info!("stopping; a second signal ends at once"),
+            asked = signals.next() => break asked,
         }
+    };
+    info!("stopping; a second signal ends at once");
+    match asked {
+        Asked::ByPerson => stop.notify_one(),
+        #[cfg(unix)]
+        Asked::BySystem => handle.drain(),
     }
-    // The server may have ended in this moment.
-    let _ = stop.send(());
     tokio::select! {
         ended = serving => code(ended),
-        () = signals.next() => {
+        _ = signals.next() => {
             warn!("ended before every client was told");
             Exit::Interrupted
         }

@@ -5,7 +5,11 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Command;
+use std::process::Stdio;
 
+use crate::handle::Fifo;
+use crate::process::Handler;
+use crate::process::Said;
 use crate::process::Server;
 use crate::process::antiphon;
 use crate::process::check_refused;
@@ -53,6 +57,54 @@ fn a_second_signal_ends_it_at_once() {
     server.signal("TERM");
     let (code, log) = server.end();
     assert_eq!(code, Some(130), "{log}");
+}
+
+#[test]
+fn a_termination_lets_requests_under_way_finish_and_takes_nobody_new() {
+    let mut server = Server::dev();
+    let fifo = Fifo::make();
+    let mut handler = Handler::start(&server, &["slow", "--exec", &fifo.wait()]);
+    let mut request = server.admin(&["request", "slow", "x"]);
+    let request = request.stdout(Stdio::piped()).spawn().unwrap();
+    handler.event("request");
+    server.signal("TERM");
+    server.log_line("draining");
+    let refused = Said::by(server.client(&["ping"]));
+    assert_eq!(refused.code, Some(2), "{refused}");
+    fifo.release();
+    assert_eq!(request.wait_with_output().unwrap().stdout, b"released\n");
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("drained") && !log.contains("cut off"), "{log}");
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_requests_under_way() {
+    let mut server = Server::dev();
+    let fifo = Fifo::make();
+    let mut handler = Handler::start(&server, &["slow", "--exec", &fifo.wait()]);
+    let mut request = server.admin(&["request", "slow", "x"]);
+    let mut request = request.stderr(Stdio::null()).spawn().unwrap();
+    handler.event("request");
+    server.signal("INT");
+    assert_ne!(request.wait().unwrap().code(), Some(0));
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("drain"), "{log}");
+}
+
+#[test]
+fn a_handler_that_stands_still_is_found_and_comes_back_when_it_goes_on() {
+    let server = Server::configured(
+        "[liveness]\nhandler_timeout = \"600ms\"\n[[path]]\npath = \"echo\"\ntimeout = \"1h\"",
+    );
+    let handler = Handler::start(&server, &["echo", "--echo"]);
+    handler.signal("STOP");
+    let said = server.said(&["request", "echo", "x", "--timeout", "60s"]);
+    handler.signal("CONT");
+    assert_eq!(said.code, Some(7), "{said}");
+    assert!(said.stderr.contains("may have been executed"), "{said}");
+    assert_eq!(server.said(&["request", "echo", "x", "--timeout", "60s"]).stdout, "x\n");
 }
 
 #[test]

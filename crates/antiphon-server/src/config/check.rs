@@ -21,6 +21,10 @@ pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
         at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize),
         some_time("limits.handshake_timeout", limits.handshake_timeout),
         some_time("request_timeout", config.request_timeout),
+        at_least_one("liveness.missed_pings", config.liveness.missed_pings as usize),
+        some_time("liveness.tcp_interval", config.liveness.tcp_interval),
+        at_least_one("liveness.tcp_probes", config.liveness.tcp_probes as usize),
+        at_least_one("drain.rate", config.drain.rate as usize),
         message_size(limits),
         mailbox_size(limits),
     ];

@@ -16,6 +16,20 @@ pub(super) const HANDSHAKES: usize = 1_000;
 /// What the JavaScript SDK waits by default.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// TCP cannot tell a host that is gone from a client that reads nothing for a while, and one that works may be such.
+pub(super) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Only matters for sessions without pings: a ping that is not acknowledged says the same.
+pub(super) const TCP_IDLE: Duration = Duration::from_secs(30);
+pub(super) const TCP_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const TCP_PROBES: u32 = 3;
+
+/// What Kubernetes waits between SIGTERM and SIGKILL unless told otherwise, and three times what a request may take.
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As many handshakes, with a password to be verified each, as another server does aside.
+pub(super) const DRAIN_RATE: u32 = 500;
+
 /// Half of the cores: the other half is for the kernel's side of the sockets. On two cores one thread was measured to be
 /// faster than two.
 pub(super) fn threads() -> usize {

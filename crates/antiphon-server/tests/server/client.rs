@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use antiphon_server::Config;
+use antiphon_server::Handle;
 use antiphon_server::Server;
 use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
@@ -24,6 +25,7 @@ pub(crate) struct TestServer {
     /// Of every listener; `address` is the first.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) running: JoinHandle<io::Result<()>>,
+    pub(crate) handle: Handle,
     stop: oneshot::Sender<()>,
 }
 
@@ -37,11 +39,17 @@ impl TestServer {
         change(&mut config);
         let server = Server::bind(config).unwrap();
         let addresses = server.local_addrs().to_vec();
-        let (stop, stopped) = oneshot::channel();
-        Self { address: addresses[0], addresses, running: tokio::spawn(server.run(stopped)), stop }
+        let (handle, (stop, stopped)) = (server.handle(), oneshot::channel());
+        Self {
+            address: addresses[0],
+            addresses,
+            running: tokio::spawn(server.run(stopped)),
+            handle,
+            stop,
+        }
     }
 
-    /// Begins to drain and returns what still runs.
+    /// Ends it and returns what still runs.
     pub(crate) fn stop(self) -> JoinHandle<io::Result<()>> {
         self.stop.send(()).unwrap();
         self.running

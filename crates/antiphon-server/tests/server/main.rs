@@ -7,6 +7,10 @@
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
 //! | `malformed` | what must end one session and no other |
 //! | `endings` | how connections end, and how the server does |
+//! | `draining` | how it ends without harm |
+//! | `liveness` | clients that are gone without a farewell |
+//! | `slow` | clients that do not read, in each of their roles |
+//! | `handover` | handlers that are replaced under load |
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
@@ -17,11 +21,15 @@
 
 mod client;
 mod configuration;
+mod draining;
 mod endings;
 mod flushing;
+mod handover;
 mod handshake;
 mod http;
 mod layers;
+mod liveness;
 mod malformed;
 mod messages;
 mod reconnecting;
+mod slow;

@@ -18,13 +18,13 @@ use crate::messages::register;
 use crate::messages::send;
 
 /// Java: it shows what the server does when a client has no known defect.
-const SOUND: &str = "WJ";
-const JAVASCRIPT: &str = "WB";
+pub(crate) const SOUND: &str = "WJ";
+pub(crate) const JAVASCRIPT: &str = "WB";
 const PYTHON: &str = "PY";
 
 /// With what a session of this server comes back.
-struct Ticket {
-    server: TestServer,
+pub(crate) struct Ticket {
+    pub(crate) server: TestServer,
     family: &'static str,
     /// Session id and token, as the connection response has them.
     identity: Vec<u8>,
@@ -36,7 +36,7 @@ impl Ticket {
         Self::open_with(family, |_| {}).await
     }
 
-    async fn open_with(
+    pub(crate) async fn open_with(
         family: &'static str,
         configure: impl FnOnce(&mut Config),
     ) -> (Client, Self) {
@@ -58,7 +58,7 @@ impl Ticket {
     }
 
     /// Comes back without a loss; the server must expect message `next`.
-    async fn resume(&self, received: u64, next: u32) -> Client {
+    pub(crate) async fn resume(&self, received: u64, next: u32) -> Client {
         let mut client = self.present(u64::from(next), received).await;
         self.expect(&mut client, 105, next).await;
         client
@@ -80,7 +80,7 @@ impl Ticket {
         assert_eq!(client.frame().await, Frame::End);
     }
 
-    async fn sender(&self) -> Client {
+    pub(crate) async fn sender(&self) -> Client {
         Client::open(self.server.address).await
     }
 
@@ -92,12 +92,12 @@ impl Ticket {
     }
 }
 
-async fn expect_error(client: &mut Client, conversation: u8, reason: u8) {
+pub(crate) async fn expect_error(client: &mut Client, conversation: u8, reason: u8) {
     let error = client.expect_message().await;
     assert_eq!((error[..2].to_vec(), error.last()), (vec![0x07, conversation], Some(&reason)));
 }
 
-async fn expect_ping(client: &mut Client) -> ConversationId {
+pub(crate) async fn expect_ping(client: &mut Client) -> ConversationId {
     let ping = client.expect_message().await;
     match Message::decode(&ping) {
         Ok(Message::Request { service: 55, conversation, .. }) => conversation,

@@ -154,7 +154,7 @@ fn no_ending_leaves_a_token_behind() {
 fn a_silent_session_leaves_no_token_behind() {
     let mut w = World::new();
     open(&mut w, RUST, "bob");
-    for _ in 0..4 {
+    for _ in 0..5 {
         w.advance(30_000);
     }
     assert_eq!((tokens(&w), w.broker.stats().sessions), (0, 0));

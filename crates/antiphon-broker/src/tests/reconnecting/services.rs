@@ -310,5 +310,5 @@ fn nobody_is_pinged_while_away_and_pings_go_on_afterwards() {
     w.advance(10_000);
     assert_eq!(client.request().0, Service::SystemPing);
     w.advance(10_000);
-    assert_eq!(client.received(), [Received::Abort, Received::Close(Some(1000))]);
+    assert_eq!((client.received(), w.outbox.lost.len()), (vec![], 1));
 }

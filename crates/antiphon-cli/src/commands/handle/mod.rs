@@ -119,25 +119,25 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure>
         let mut signals = listen()?;
         let session = tokio::select! {
             session = connect(&target, &arguments) => session?,
-            () = signals.next() => return Ok(Exit::Done),
+            _ = signals.next() => return Ok(Exit::Done),
         };
         let watch = Arc::new(Watch::default());
         let Span(delay) = arguments.delay;
         let answering = Answering { how, delay, output, watch: Arc::clone(&watch) };
         let registration = tokio::select! {
             registration = register(&session, answering, &arguments) => registration?,
-            () = signals.next() => return Ok(Exit::Done),
+            _ = signals.next() => return Ok(Exit::Done),
         };
         announce(&session, &arguments, output)?;
         let mut events = session.events();
         tokio::select! {
             ended = watch_session(&mut events, output) => return Err(ended?),
-            () = signals.next() => output.note("stopping; a second signal ends at once"),
+            _ = signals.next() => output.note("stopping; a second signal ends at once"),
             failure = watch.reached(arguments.count) => failure?,
         }
         tokio::select! {
             () = stop(&session, registration, &watch) => Ok(Exit::Done),
-            () = signals.next() => Ok(Exit::Interrupted),
+            _ = signals.next() => Ok(Exit::Interrupted),
         }
     })
 }

@@ -147,8 +147,12 @@ impl Naive {
     fn check_choice(&mut self, route: (usize, &str), owners: &[usize], chosen: usize) {
         let (me, branch) = route;
         assert!(owners.contains(&chosen) && !self.is_full(chosen), "{chosen} of {owners:?}");
-        let someone_is_full = owners.iter().any(|&owner| self.is_full(owner));
-        let is_least = owners.iter().all(|&owner| self.load(chosen) <= self.load(owner));
+        let is_passed_over = |owner: usize| self.is_full(owner) || self.people[owner].is_suspect();
+        let someone_is_passed_over = owners.iter().any(|&owner| is_passed_over(owner));
+        let better: Vec<_> = owners.iter().filter(|&&owner| !is_passed_over(owner)).collect();
+        assert!(better.is_empty() || better.contains(&&chosen), "{chosen}, not one of {better:?}");
+        // Whoever is the least of those that are all suspect or full may follow on one that is full.
+        let is_least = better.iter().all(|&&owner| self.load(chosen) <= self.load(owner));
         if branch.starts_with("ring") {
             let known = self.turns.iter().position(|(ring, _)| ring == branch);
             let known = known.unwrap_or_else(|| {
@@ -156,7 +160,7 @@ impl Naive {
                 self.turns.len() - 1
             });
             let turns = &mut self.turns[known].1;
-            if someone_is_full {
+            if someone_is_passed_over {
                 return turns.clear();
             }
             let lately = turns.iter().rev().take(owners.len() - 1);
@@ -166,7 +170,7 @@ impl Naive {
             let key = (me, branch.to_owned());
             let known = self.homes.iter().find(|(home, _)| *home == key).map(|(_, owner)| *owner);
             match known.filter(|owner| owners.contains(owner)) {
-                Some(home) => assert!(chosen == home || self.is_full(home), "home is {home}"),
+                Some(home) => assert!(chosen == home || is_passed_over(home), "home is {home}"),
                 None => assert!(is_least, "{chosen} of {owners:?}"),
             }
             self.homes.retain(|(home, _)| *home != key);

@@ -138,18 +138,34 @@ impl Naive {
     pub(super) fn sweep(&mut self) {
         for who in self.order.clone() {
             self.expire(who);
-            let person = &mut self.people[who];
-            if person.next_ping > self.now {
-                continue;
-            }
-            if person.heard + 3 * PING_PERIOD <= self.now {
-                self.doomed.push((who, CloseReason::ClientUnresponsive));
-            } else {
-                person.next_ping = self.now + PING_PERIOD;
-                self.want(who, Got::Ping);
-            }
+            self.watch(who);
         }
         self.reap();
+    }
+
+    fn watch(&mut self, who: usize) {
+        let owed = self.requests.iter().filter(|asked| asked.recipient == who);
+        let longest = owed.map(|asked| asked.timeout.as_millis() as u64).max();
+        let person = &mut self.people[who];
+        let silent_for = self.now - person.heard;
+        let is_unanswered = person.is_suspect();
+        let is_gone = match longest {
+            Some(longest) if person.python => silent_for >= 3 * PING_PERIOD + longest,
+            Some(_) if is_unanswered && self.now - person.asked >= AFTER_ASKING => true,
+            _ => silent_for >= 3 * PING_PERIOD,
+        };
+        if is_gone {
+            self.doomed.push((who, CloseReason::ClientUnresponsive));
+            return;
+        }
+        let must_be_asked = longest.is_some() && !is_unanswered && silent_for >= BEFORE_ASKING;
+        if must_be_asked {
+            person.asked = self.now;
+        }
+        if must_be_asked || person.next_ping <= self.now {
+            person.next_ping = self.now + PING_PERIOD;
+            self.want(who, Got::Ping);
+        }
     }
 
     pub(super) fn shut_down(&mut self) {
@@ -217,3 +233,8 @@ impl Naive {
 }
 
 pub(super) const PING_PERIOD: u64 = 30_000;
+
+/// A session that owes an answer is asked after so long.
+const BEFORE_ASKING: u64 = 5_000;
+/// And is gone if it has not said anything after so long.
+const AFTER_ASKING: u64 = 10_000;

@@ -25,6 +25,8 @@ pub(crate) struct Person {
     pub(super) user: BTreeMap<String, String>,
     pub(crate) heard: u64,
     pub(super) next_ping: u64,
+    /// When it was last asked because it owed an answer.
+    pub(super) asked: u64,
 }
 
 impl Person {
@@ -40,6 +42,7 @@ impl Person {
             user: user.into_iter().collect(),
             heard: now,
             next_ping: now + super::PING_PERIOD,
+            asked: 0,
         }
     }
 
@@ -84,6 +87,11 @@ impl Person {
             return Ok(());
         }
         Err((Reason::ACCESS_DENIED, format!("{} is needed at path {path}", permission.name())))
+    }
+
+    /// Whether it owed an answer, was asked, and has said nothing since.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.asked > self.heard
     }
 
     pub(crate) fn may_view_server(&self) -> bool {
