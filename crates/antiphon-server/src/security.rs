@@ -1,0 +1,3 @@
+//! Principals.
+mod file;
+pub mod password;
