@@ -17,7 +17,7 @@
 
 mod defaults;
 mod raw;
-mod suggestion;
+pub(crate) mod suggestion;
 
 use std::fs;
 use std::net::SocketAddr;
