@@ -1,7 +1,8 @@
 //! A file that is only ever replaced as a whole, by one process at a time. Knows nothing of what stands in it.
 //!
-//! Who wants to change it holds the lock of its folder from before it is read until after it is replaced. A folder,
-//! because the file is another one after each change, and because its lock leaves nothing behind.
+//! Who wants to change it holds its lock from before it is read until it is replaced. It is the lock of the file itself,
+//! because nobody but its owner can take that. After a change the name stands for another file; who has waited for the
+//! lock of the old one sees that and starts anew.
 
 use std::ffi::OsString;
 use std::fs;
@@ -31,6 +32,12 @@ impl FileError {
         self.problem.kind() == io::ErrorKind::NotFound
     }
 
+    /// Whether there is such a file, and should not be.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.problem.kind() == io::ErrorKind::AlreadyExists
+    }
+
     fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |problem| Self { action, path, problem }
@@ -41,82 +48,109 @@ impl FileError {
 #[derive(Debug)]
 pub(super) struct Exclusive {
     /// Where the file really is, if the name is a link.
-    file: PathBuf,
-    folder: File,
+    path: PathBuf,
+    locked: File,
 }
 
 impl Exclusive {
     /// Waits until no other process, and no other thread, has it.
     pub(super) fn acquire(path: &Path) -> Result<Self, FileError> {
-        let file = match fs::canonicalize(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-            Err(error) => return Err(FileError::new("find", path)(error)),
-        };
-        let name = folder(&file);
-        let folder = File::open(&name).map_err(FileError::new("open the folder", &name))?;
-        folder.lock().map_err(FileError::new("lock the folder", &name))?;
-        Ok(Self { file, folder })
-    }
-
-    /// Replaces the file, or makes it. Readable for its owner alone, who stays the same.
-    pub(super) fn replace(&self, text: &str) -> Result<(), FileError> {
-        let draft = self.draft();
-        let replaced = self.write(&draft, text).and_then(|()| fs::rename(&draft, &self.file));
-        replaced.map_err(|error| {
-            // It may not be there.
-            let _ = fs::remove_file(&draft);
-            FileError::new("write", &self.file)(error)
-        })?;
-        self.folder.sync_all().map_err(FileError::new("write", &self.file))
-    }
-
-    /// Always the same name, so that whoever is killed leaves one at most.
-    fn draft(&self) -> PathBuf {
-        let mut name = OsString::from(".");
-        name.push(self.file.file_name().unwrap_or_default());
-        name.push(".new");
-        self.file.with_file_name(name)
-    }
-
-    fn write(&self, draft: &Path, text: &str) -> io::Result<()> {
-        match fs::remove_file(draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        let path = fs::canonicalize(path).map_err(FileError::new("find", path))?;
+        loop {
+            let locked = File::open(&path).map_err(FileError::new("open", &path))?;
+            locked.lock().map_err(FileError::new("lock", &path))?;
+            if is_at(&locked, &path).map_err(FileError::new("find", &path))? {
+                return Ok(Self { path, locked });
+            }
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut new = options.open(draft)?;
-        self.keep_owner(&new)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
     }
 
-    /// What root changes stays readable for the server, which is not root.
+    /// Replaces the file. Readable for its owner alone, who stays the same.
+    pub(super) fn replace(self, text: &str) -> Result<(), FileError> {
+        let Self { path, locked } = self;
+        put(&path, text, Some(&locked), |draft| fs::rename(draft, &path))
+    }
+}
+
+/// Makes a file where there is none, readable for its owner alone.
+pub(super) fn create(path: &Path, text: &str) -> Result<(), FileError> {
+    // Unlike a rename, this fails if there is one.
+    put(path, text, None, |draft| fs::hard_link(draft, path).and_then(|()| fs::remove_file(draft)))
+}
+
+/// Writes a draft and puts it into place, so that the file is whole whatever happens.
+fn put(
+    path: &Path,
+    text: &str,
+    old: Option<&File>,
+    place: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), FileError> {
+    let draft = draft(path);
+    let placed = write(&draft, text, old).and_then(|()| place(&draft));
+    placed.map_err(|error| {
+        // It may not be there.
+        let _ = fs::remove_file(&draft);
+        FileError::new("write", path)(error)
+    })?;
+    let folder = folder(path);
+    File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(FileError::new("write to the folder", &folder))
+}
+
+/// Always the same name, so that whoever is killed leaves one at most.
+fn draft(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn write(draft: &Path, text: &str, old: Option<&File>) -> io::Result<()> {
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    fn keep_owner(&self, new: &File) -> io::Result<()> {
-        use std::os::unix::fs::MetadataExt;
-        use std::os::unix::fs::fchown;
-        let old = match fs::metadata(&self.file) {
-            Ok(old) => old,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.folder.metadata()?,
-            Err(error) => return Err(error),
-        };
-        let own = new.metadata()?;
-        if (old.uid(), old.gid()) == (own.uid(), own.gid()) {
-            return Ok(());
-        }
-        let kept = fchown(new, Some(old.uid()), Some(old.gid()));
-        // The folder's owner is but the best guess for a new file.
-        if self.file.exists() { kept } else { Ok(()) }
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut new = options.open(draft)?;
+    if let Some(old) = old {
+        keep_owner(old, &new)?;
     }
+    new.write_all(text.as_bytes())?;
+    new.sync_all()
+}
 
-    #[cfg(not(unix))]
-    fn keep_owner(&self, _: &File) -> io::Result<()> {
-        Ok(())
+/// Whether the name still stands for this file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (file, path) = (file.metadata()?, fs::metadata(path)?);
+    Ok((file.dev(), file.ino()) == (path.dev(), path.ino()))
+}
+
+/// An open file cannot be replaced there.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// What root changes stays readable for the server, which is not root.
+#[cfg(unix)]
+fn keep_owner(old: &File, new: &File) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (old, own) = (old.metadata()?, new.metadata()?);
+    if (old.uid(), old.gid()) == (own.uid(), own.gid()) {
+        return Ok(());
     }
+    std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reads a file, unless it is larger than any that is written here.
@@ -155,7 +189,9 @@ const MAXIMUM_BYTES: u64 = 64 << 20;
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::chown;
     use std::os::unix::fs::symlink;
     use std::thread;
 
@@ -170,10 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_made_and_replaced_for_its_owner_alone() {
+    fn a_file_is_made_once_and_replaced_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         assert!(read(&path).unwrap_err().is_missing());
+        assert!(Exclusive::acquire(&path).unwrap_err().is_missing());
+        create(&path, "one").unwrap();
+        assert!(create(&path, "two").unwrap_err().is_taken());
         for text in ["one", "another"] {
             Exclusive::acquire(&path).unwrap().replace(text).unwrap();
             assert_eq!(read(&path).unwrap(), text);
@@ -186,11 +225,24 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_stays_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        create(&path, "").unwrap();
+        // Only root can give a file away; for all others there is nothing to be seen here.
+        let given = chown(&path, Some(12345), Some(54321)).is_ok();
+        Exclusive::acquire(&path).unwrap().replace("new").unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert!(!given || (metadata.uid(), metadata.gid()) == (12345, 54321));
+    }
+
+    #[test]
     fn what_a_killed_writer_left_does_no_harm() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         let elsewhere = folder.path().join("elsewhere");
         fs::write(&elsewhere, "untouched").unwrap();
+        create(&path, "old").unwrap();
         symlink(&elsewhere, folder.path().join(".store.new")).unwrap();
         Exclusive::acquire(&path).unwrap().replace("new").unwrap();
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
@@ -218,13 +270,10 @@ mod tests {
         // Not even root writes over a folder.
         fs::create_dir(folder.path().join(".store.new")).unwrap();
         let error = Exclusive::acquire(&path).unwrap().replace("new").unwrap_err();
-        assert!(
-            error.to_string().starts_with(&format!("cannot write {}: ", path.display())),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("cannot write /"), "{error}");
         assert_eq!(read(&path).unwrap(), "old");
         let nowhere = folder.path().join("missing/store");
-        assert!(Exclusive::acquire(&nowhere).unwrap_err().is_missing());
+        assert!(create(&nowhere, "").unwrap_err().is_missing());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use antiphon_broker::access::Principal;
 use antiphon_broker::access::Principals;
 use antiphon_broker::access::Role;
 use antiphon_broker::access::Security;
+use parking_lot::Mutex;
 use parking_lot::RwLock;
 use thiserror::Error;
 use tracing::warn;
@@ -87,6 +88,8 @@ pub enum StoreError {
 pub struct Store {
     path: PathBuf,
     current: RwLock<Arc<Contents>>,
+    /// Whose turn it is in this process to change the file and then what is current, in one order for both.
+    turn: Mutex<()>,
 }
 
 impl Contents {
@@ -125,7 +128,7 @@ impl Store {
         if file::is_open_to_others(path) {
             warn!("other users can read the security store {}; chmod 600 it", path.display());
         }
-        Ok(Self { path: path.to_owned(), current: RwLock::new(Arc::new(contents)) })
+        Ok(Self::new(path, contents))
     }
 
     /// Makes a store where there is none.
@@ -133,12 +136,17 @@ impl Store {
     /// # Errors
     /// There is one, it cannot be written, or `contents` are not valid.
     pub fn create(path: &Path, contents: Contents) -> Result<Self, StoreError> {
-        let exclusive = Exclusive::acquire(path)?;
-        if path.exists() {
-            return Err(StoreError::Exists { path: path.to_owned() });
-        }
-        exclusive.replace(&checked(&contents)?)?;
-        Ok(Self { path: path.to_owned(), current: RwLock::new(Arc::new(contents)) })
+        let text = checked(&contents)?;
+        file::create(path, &text).map_err(|error| match error.is_taken() {
+            true => StoreError::Exists { path: path.to_owned() },
+            false => StoreError::File(error),
+        })?;
+        Ok(Self::new(path, contents))
+    }
+
+    fn new(path: &Path, contents: Contents) -> Self {
+        let current = RwLock::new(Arc::new(contents));
+        Self { path: path.to_owned(), current, turn: Mutex::new(()) }
     }
 
     /// Where it is.
@@ -165,6 +173,7 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Contents) -> Result<T, E>,
     ) -> Result<T, E> {
+        let _turn = self.turn.lock();
         let exclusive = self.exclusive()?;
         let before = read(&self.path)?;
         let mut contents = before.clone();
@@ -182,8 +191,7 @@ impl Store {
     /// # Errors
     /// It cannot be read, or what it holds is not valid; what was current stays so.
     pub fn reload(&self) -> Result<bool, StoreError> {
-        // So that what is read cannot be overtaken by a change.
-        let _exclusive = self.exclusive()?;
+        let _turn = self.turn.lock();
         let contents = read(&self.path)?;
         let mut current = self.current.write();
         let changed = **current != contents;
@@ -192,16 +200,20 @@ impl Store {
     }
 
     fn exclusive(&self) -> Result<Exclusive, StoreError> {
-        Ok(Exclusive::acquire(&self.path)?)
+        Exclusive::acquire(&self.path).map_err(|error| missing_or(error, &self.path))
     }
 }
 
 fn read(path: &Path) -> Result<Contents, StoreError> {
-    let text = file::read(path).map_err(|error| match error.is_missing() {
+    let text = file::read(path).map_err(|error| missing_or(error, path))?;
+    layout::read(&text).map_err(|problem| StoreError::Invalid { path: path.to_owned(), problem })
+}
+
+fn missing_or(error: FileError, path: &Path) -> StoreError {
+    match error.is_missing() {
         true => StoreError::Missing { path: path.to_owned() },
         false => StoreError::File(error),
-    })?;
-    layout::read(&text).map_err(|problem| StoreError::Invalid { path: path.to_owned(), problem })
+    }
 }
 
 /// The text of these contents, if it can be read again: whatever a store may not hold is refused in one place.
