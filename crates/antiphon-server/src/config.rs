@@ -29,7 +29,7 @@ mod page;
 mod problem;
 mod setting;
 mod span;
-mod suggestion;
+pub(crate) mod suggestion;
 
 use std::net::SocketAddr;
 use std::path::Path;
