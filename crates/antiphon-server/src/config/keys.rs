@@ -25,7 +25,7 @@ pub struct Key {
     pub(super) get: fn(&Config, usize) -> Option<String>,
     pub(super) file: fn(&Config, usize) -> Option<&Path>,
     /// Takes the value over from another configuration, of one entry if it is that of a list.
-    pub(super) copy: fn(&mut Config, &Config, usize),
+    copy: fn((&mut Config, usize), (&Config, usize)),
 }
 
 /// A list of tables, such as `[[path]]`.
@@ -100,15 +100,22 @@ impl Key {
     /// they are; those are the same that have the same key by which they are known.
     pub(super) fn take_over(&self, config: &mut Config, new: &Config) {
         let Some(list) = LISTS.iter().find(|list| self.list == Some(list.name)) else {
-            return (self.copy)(config, new, 0);
+            return (self.copy)((config, 0), (new, 0));
         };
         if KEYS.iter().filter(|key| key.list == self.list).all(|key| key.live) {
             return (list.copy)(config, new);
         }
         let Some(known_by) = KEYS.iter().find(|key| key.name == list.required) else { return };
-        for index in 0..(list.len)(config).min((list.len)(new)) {
-            if (known_by.get)(config, index) == (known_by.get)(new, index) {
-                (self.copy)(config, new, index);
+        let names = |config: &Config| -> Vec<_> {
+            (0..(list.len)(config)).map(|index| (known_by.get)(config, index)).collect()
+        };
+        let (old, names) = (names(config), names(new));
+        for (index, name) in old.iter().enumerate() {
+            // The second of two that are called the same is the second in the new configuration too.
+            let earlier = old[..index].iter().filter(|other| *other == name).count();
+            let mut same = names.iter().enumerate().filter(|(_, other)| *other == name);
+            if let Some((place, _)) = same.nth(earlier) {
+                (self.copy)((config, index), (new, place));
             }
         }
     }
@@ -161,7 +168,7 @@ macro_rules! key {
             set: |config, _, given| put(&mut config.$first $(. $rest)*, given),
             get: |config, _| config.$first $(. $rest)*.show(),
             file: |config, _| config.$first $(. $rest)*.file(),
-            copy: |config, from, _| config.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
+            copy: |(config, _), (from, _)| config.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
         }
     };
 }
@@ -175,8 +182,8 @@ macro_rules! entry {
             set: |config, index, given| put(&mut config.$field[index].$key, given),
             get: |config, index| config.$field[index].$key.show(),
             file: |config, index| config.$field[index].$key.file(),
-            copy: |config, from, index| {
-                config.$field[index].$key.clone_from(&from.$field[index].$key);
+            copy: |(config, index), (from, other)| {
+                config.$field[index].$key.clone_from(&from.$field[other].$key);
             },
             ..key!(server_name, $about).of(stringify!($list))
         }
