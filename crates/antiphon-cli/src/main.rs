@@ -19,6 +19,7 @@ use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
 use crate::arguments::environment;
+use crate::commands::access;
 use crate::commands::ask;
 use crate::commands::bench;
 use crate::commands::close;
@@ -28,9 +29,12 @@ use crate::commands::context;
 use crate::commands::demo;
 use crate::commands::filter;
 use crate::commands::handle;
+use crate::commands::init;
 use crate::commands::man;
 use crate::commands::ping;
+use crate::commands::principal;
 use crate::commands::request;
+use crate::commands::role;
 use crate::commands::serve;
 use crate::commands::sessions;
 use crate::exit::Exit;
@@ -49,6 +53,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    Init(init::Arguments),
     Config(config::Arguments),
     Request(request::Arguments),
     Ask(ask::Arguments),
@@ -59,6 +64,9 @@ enum Command {
     Close(close::Arguments),
     Bench(bench::Arguments),
     Context(context::Arguments),
+    Principal(principal::Arguments),
+    Role(role::Arguments),
+    Access(access::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -90,7 +98,11 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
+            Self::Init(arguments) => arguments.output.form(),
             Self::Config(arguments) => arguments.output().form(),
+            Self::Principal(arguments) => arguments.output().form(),
+            Self::Role(arguments) => arguments.output().form(),
+            Self::Access(arguments) => arguments.output().form(),
             Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
@@ -110,6 +122,7 @@ impl Command {
         match self {
             Self::Demo(_) => demo::run(output),
             Self::Serve(arguments) => serve::run(&arguments),
+            Self::Init(arguments) => init::run(&arguments, output),
             Self::Config(arguments) => config::run(&arguments, output),
             Self::Request(arguments) => request::run(&arguments, output),
             Self::Ask(arguments) => ask::run(&arguments, output),
@@ -120,6 +133,9 @@ impl Command {
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),
             Self::Context(arguments) => context::run(arguments, output),
+            Self::Principal(arguments) => principal::run(&arguments, output),
+            Self::Role(arguments) => role::run(&arguments, output),
+            Self::Access(arguments) => access::run(&arguments, output),
             Self::Completions(arguments) => completions::run(&arguments, command()),
             Self::Man(arguments) => man::run(&arguments, command()),
         }

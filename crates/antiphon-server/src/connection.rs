@@ -32,6 +32,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use tracing::trace;
 
+use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
 use crate::flush::Session;
@@ -51,6 +52,8 @@ pub(crate) struct Connection {
     task: Option<Waker>,
     /// Runs while the socket is full.
     stall: Option<Pin<Box<Sleep>>>,
+    /// Dropped last, when the socket is closed.
+    _admission: Admission,
 }
 
 impl Connection {
@@ -60,6 +63,7 @@ impl Connection {
         place: Place,
         socket: Arc<Socket>,
         inbound: Inbound,
+        admission: Admission,
     ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
@@ -67,6 +71,7 @@ impl Connection {
             inbound,
             task: None,
             stall: None,
+            _admission: admission,
         }
     }
 
@@ -137,7 +142,7 @@ impl Connection {
     /// Waits until the last bytes are written and the client has closed too.
     async fn settle(&mut self) {
         poll_fn(|cx| self.poll_written(cx)).await;
-        self.dialogue.socket.shut_down(Shutdown::Write);
+        poll_fn(|cx| self.dialogue.socket.poll_end(cx)).await;
         poll_fn(|cx| self.inbound.poll_discard(cx)).await;
     }
 }
@@ -338,10 +343,16 @@ mod tests {
     use super::*;
     use crate::Config;
     use crate::handshake::handshake;
+    use crate::listener::Arrival;
+    use crate::tls::Acceptors;
 
     /// A session that its client has asked for and nothing else.
     async fn open() -> (Arc<Shared>, TcpStream, Connection) {
-        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)));
+        let shared = Arc::new(Shared::new(
+            Config { dev: true, ..Config::default() },
+            NodeId(1),
+            Acceptors::default(),
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
@@ -349,7 +360,9 @@ mod tests {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         client.write_all(request.as_bytes()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
-        let connection = handshake(Arc::clone(&shared), stream, address).await.unwrap();
+        let admission = shared.door.admit(address.ip(), shared.clock.now()).ok().unwrap();
+        let arrival = Arrival { stream, client: address, tls: None };
+        let connection = handshake(Arc::clone(&shared), arrival, admission).await.unwrap();
         assert_eq!(shared.broker.stats().sessions, 1);
         (shared, client, connection)
     }

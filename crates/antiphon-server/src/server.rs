@@ -16,7 +16,6 @@ use antiphon_wire::ids::NodeId;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Interval;
@@ -33,6 +32,7 @@ use crate::config::Config;
 use crate::config::ConfigError;
 use crate::connection::Connection;
 use crate::connection::LINGER;
+use crate::door::Door;
 use crate::drain::Draining;
 use crate::flush;
 use crate::handle::Handle;
@@ -40,14 +40,20 @@ use crate::handshake::handshake;
 use crate::keepalive::keep_alive;
 use crate::line::Line;
 use crate::listener;
+use crate::listener::Arrival;
+use crate::listener::Bound;
 use crate::listener::Listeners;
 use crate::random;
 use crate::readiness::Readiness;
 use crate::readiness::Ready;
+use crate::tls::Acceptor;
+use crate::tls::Acceptors;
+use crate::upgrade::Rules;
+use crate::upgrade::scheme;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Bound>,
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
 }
@@ -84,6 +90,9 @@ pub(crate) struct Shared {
     /// Held by whoever changes it.
     pub(crate) reloading: Mutex<()>,
     pub(crate) readiness: Ready,
+    pub(crate) rules: ArcSwap<Rules>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) acceptors: Acceptors,
 }
 
 impl Server {
@@ -94,16 +103,20 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self, BindError> {
         config.check()?;
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        let mut acceptors = Vec::new();
         for listener in &config.listeners {
             let address = listener.address;
+            let tls = Acceptor::load(listener)?;
+            acceptors.extend(tls.clone().map(|acceptor| (address, acceptor)));
             let not_bound =
                 |problem: io::Error| BindError::Listen { address, problem: problem.kind() };
-            let listener = listener::listen(address).map_err(not_bound)?;
-            addresses.push(listener.local_addr().map_err(not_bound)?);
-            listeners.push(listener);
+            let socket = listener::listen(address).map_err(not_bound)?;
+            addresses.push(socket.local_addr().map_err(not_bound)?);
+            listeners.push(Bound { socket, tls });
         }
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
-        Ok(Self { listeners, addresses, shared: Arc::new(Shared::new(config, node)) })
+        let shared = Arc::new(Shared::new(config, node, Acceptors::new(acceptors)));
+        Ok(Self { listeners, addresses, shared })
     }
 
     /// The addresses in use, with their real ports, in the order of the configuration.
@@ -125,8 +138,8 @@ impl Server {
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
+        announce(&self.addresses, &self.listeners, self.shared.config.load().dev);
         let mut listeners = Listeners::new(self.listeners)?;
-        announce(&self.addresses, self.shared.config.load().dev);
         let mut shutdown = pin!(shutdown);
         let shared = Arc::clone(&self.shared);
         shared.readiness.advance_to(Readiness::Ready);
@@ -137,8 +150,7 @@ impl Server {
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
-                    let (stream, client) = accepted?;
-                    tasks.receive(stream, client);
+                    tasks.receive(accepted?);
                 }
                 () = &mut must_drain, if tasks.draining.is_none() => tasks.begin_drain(),
                 () = tasks.advance() => {}
@@ -153,12 +165,15 @@ impl Server {
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
-    pub(crate) fn new(config: Config, node: NodeId) -> Self {
+    pub(crate) fn new(config: Config, node: NodeId, acceptors: Acceptors) -> Self {
         Self {
             authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: config.limits.maximum_message,
             readiness: Ready::new(),
+            rules: ArcSwap::from_pointee(Rules::new(&config)),
+            door: Arc::new(Door::new(&config.limits)),
+            acceptors,
             broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
             config: ArcSwap::from_pointee(config),
             reloading: Mutex::default(),
@@ -221,18 +236,25 @@ impl Tasks {
         }
     }
 
-    /// Whether one more connection may come.
+    /// Whether one more connection may come; how many there may be in all is the door's to say.
     fn has_room(&self) -> bool {
-        let config = self.shared.config.load();
-        let limits = &config.limits;
-        let most = limits.sessions.saturating_add(limits.handshakes);
-        self.handshakes.len() < limits.handshakes && self.connections.len() < most
+        self.handshakes.len() < self.shared.config.load().limits.handshakes
     }
 
-    fn receive(&mut self, stream: TcpStream, client: SocketAddr) {
-        keep_alive(&stream, &self.shared.config.load().liveness);
-        let shared = Arc::clone(&self.shared);
-        self.handshakes.spawn(handshake(shared, stream, client));
+    fn receive(&mut self, arrival: Arrival) {
+        let (door, now) = (&self.shared.door, self.shared.clock.now());
+        let client = arrival.client.ip();
+        keep_alive(&arrival.stream, &self.shared.config.load().liveness);
+        match door.admit(client, now) {
+            Ok(admission) => {
+                let shared = Arc::clone(&self.shared);
+                self.handshakes.spawn(handshake(shared, arrival, admission));
+            }
+            Err(why) => {
+                door.turn_away(&arrival.stream, arrival.tls.is_none(), why);
+                door.refused(client, now, why);
+            }
+        }
     }
 
     /// Waits for a task to end or a tick, and does what follows from it. May be dropped and called again at any time.
@@ -308,14 +330,17 @@ impl Tasks {
     }
 }
 
-fn announce(addresses: &[SocketAddr], dev: bool) {
+fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
     let version = env!("CARGO_PKG_VERSION");
-    for address in addresses {
+    for (address, bound) in addresses.iter().zip(listeners) {
+        let scheme = scheme(bound.tls.is_some());
         let reachable = match address.ip() {
             ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
             _ => address.to_string(),
         };
-        info!("Antiphon {version} listens on {address}; connect to ws://{reachable}/diffusion");
+        info!(
+            "Antiphon {version} listens on {address}; connect to {scheme}://{reachable}/diffusion"
+        );
     }
     if dev {
         warn!(

@@ -2,6 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `tls` | encrypted sessions, certificates of either side, and their replacement |
+//! | `certificate_files` | what is said about files that are of no use |
+//! | `door` | limits on connections |
 //! | `http` | what people and lost clients are answered |
 //! | `handshake` | connection responses and refusals, byte for byte |
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
@@ -15,12 +18,16 @@
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `layers` | where values come from, and which one counts |
+//! | `certificates` | an authority that signs them, and files that hold them |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod certificate_files;
+mod certificates;
 mod client;
 mod configuration;
+mod door;
 mod draining;
 mod endings;
 mod flushing;
@@ -33,3 +40,4 @@ mod malformed;
 mod messages;
 mod reconnecting;
 mod slow;
+mod tls;
