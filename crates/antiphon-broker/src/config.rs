@@ -29,6 +29,8 @@ pub struct BrokerConfig {
     pub security: Security,
     /// How sessions are kept that lose their connection.
     pub recovery: Recovery,
+    /// Whether events are noted in the outbox, for an audit log.
+    pub notes: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -75,6 +77,7 @@ impl Default for BrokerConfig {
             paths: Vec::new(),
             security: Security::stock(),
             recovery: Recovery::default(),
+            notes: false,
             limits: Limits::default(),
         }
     }

@@ -96,6 +96,7 @@ impl<X> Broker<X> {
         }
         registry.insert(session.clone());
         drop(registry);
+        self.totals.opened.fetch_add(1, Relaxed);
         outbox.touched.append(&mut welcome.touched);
         listeners.opened(&session, &self.config.limits, outbox);
         drop(listeners);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use antiphon_wire::service::events::CloseReason;
 
+use crate::notes::Note;
 use crate::session::Session;
 
 /// The sessions that have something to be written. The driver passes it in, empties [`Outbox::touched`], and may keep
@@ -13,12 +14,14 @@ pub struct Outbox<X> {
     /// To be flushed. A session that is listed once is not listed again, here or in any other outbox, before it is
     /// flushed.
     pub touched: Vec<Arc<Session<X>>>,
+    /// To be written down, if [`BrokerConfig::notes`](crate::BrokerConfig::notes) is set. The driver empties it.
+    pub notes: Vec<Note>,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        Self { touched: Vec::new(), doomed: Vec::new() }
+        Self { touched: Vec::new(), notes: Vec::new(), doomed: Vec::new() }
     }
 }

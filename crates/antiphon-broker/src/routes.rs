@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::config::Choice;
 use crate::properties::KeySelection;
 use crate::session::Session;
+use crate::stats::Label;
 
 /// A session's registration for a path and all below it. The session's id tells the node that owns it.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Handler<X> {
     pub(crate) conversation: ConversationId,
     /// Which properties of a sender it is told.
     pub(crate) keys: KeySelection,
+    /// Which figures its requests count for.
+    pub(crate) label: Label,
 }
 
 impl<X> Handler<X> {
@@ -36,9 +39,9 @@ impl<X> Handler<X> {
         session: Arc<Session<X>>,
         path: Path<'_>,
         conversation: ConversationId,
-        keys: KeySelection,
+        (keys, label): (KeySelection, Label),
     ) -> Self {
-        Self { session, path: path.as_str().into(), conversation, keys }
+        Self { session, path: path.as_str().into(), conversation, keys, label }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -129,6 +132,14 @@ impl<X> Routes<X> {
             &guard,
         );
         !matches!(outcome, papaya::Compute::Aborted(()))
+    }
+
+    /// How many handlers each path has, with what their requests count for.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = (Label, usize)> {
+        let pinned = self.by_path.pin();
+        let counts: Vec<_> =
+            pinned.values().map(|route| (route.handlers[0].label, route.handlers.len())).collect();
+        counts.into_iter()
     }
 
     /// How many paths have handlers.

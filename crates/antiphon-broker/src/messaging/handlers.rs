@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::batch::Void;
 use crate::error::ServiceError;
 use crate::error::parse_path;
+use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::properties::KeySelection;
 use crate::routes::Handler;
@@ -37,7 +38,12 @@ impl<X> Batch<'_, X> {
             demand(GlobalPermission::ViewSession)?;
         }
         let keys = KeySelection::parse(keys)?;
-        let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
+        let handler = Arc::new(Handler::new(
+            self.session.clone(),
+            path,
+            registration,
+            (keys, self.broker.totals.per_path.label(path.as_str())),
+        ));
         let routes = &self.broker.routes;
         routes.insert(&handler, self.broker.rules.choice(path)).map_err(|conflict| {
             ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
@@ -54,6 +60,8 @@ impl<X> Batch<'_, X> {
             }
         })?;
         self.respond(conversation, &Void, outbox);
+        let (session, path) = (self.session.id(), path.as_str());
+        self.broker.note(outbox, || Note::Registered { session, path: path.to_owned() });
         Ok(())
     }
 
@@ -68,6 +76,8 @@ impl<X> Batch<'_, X> {
         let path = parse_path(path)?;
         if self.broker.routes.remove(path.as_str(), self.session) {
             self.session.remove_handler(path.as_str());
+            let (session, path) = (self.session.id(), path.as_str());
+            self.broker.note(outbox, || Note::Deregistered { session, path: path.to_owned() });
         }
         self.respond(conversation, &Void, outbox);
         Ok(())

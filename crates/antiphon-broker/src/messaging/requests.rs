@@ -38,6 +38,7 @@ use crate::session::Session;
 use crate::session::Undeliverable;
 use crate::stats::End;
 use crate::stats::Kind;
+use crate::stats::Label;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
@@ -115,7 +116,8 @@ impl<X> Batch<'_, X> {
             };
             body.encode(out);
         };
-        self.hand_over(&handler.session, request, (request.length() + told, put), outbox)
+        let recipient = (&handler.session, handler.label);
+        self.hand_over(recipient, request, (request.length() + told, put), outbox)
     }
 
     pub(crate) fn send_to_session(
@@ -168,7 +170,8 @@ impl<X> Batch<'_, X> {
             let outcome = (recipient.id(), &outcome);
             let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
             let end = if is_told { End::Undeliverable } else { End::Cancelled };
-            self.counts.ledger.end(self.page, end);
+            let place = (self.page, Label::FILTER);
+            self.broker.totals.end(&mut self.counts, place, end, None);
         }
         self.accepted(Kind::Filter, count)
     }
@@ -183,16 +186,21 @@ impl<X> Batch<'_, X> {
             message::put_request(out, Service::MessagingSend, conversation);
             SendRequest { path: request.path, value: request.value.clone() }.encode(out);
         };
-        self.hand_over(recipient, request, (request.length(), put), outbox)
+        let label = match request.reply {
+            Reply::Response(_) => Label::SESSION,
+            Reply::FilterEvent(_) => Label::FILTER,
+        };
+        self.hand_over((recipient, label), request, (request.length(), put), outbox)
     }
 
     fn hand_over(
         &self,
-        recipient: &Arc<Session<X>>,
+        recipient: (&Arc<Session<X>>, Label),
         request: &Request<'_>,
         message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
+        let (recipient, label) = recipient;
         let in_flight = InFlight {
             sender: self.session.clone(),
             reply: request.reply,
@@ -200,6 +208,7 @@ impl<X> Batch<'_, X> {
             timeout: request.timeout,
             sequence: 0,
             page: self.page,
+            label,
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);

@@ -12,6 +12,7 @@ mod listing;
 mod locks;
 mod messaging;
 mod model;
+mod notes;
 mod opening;
 mod overload;
 mod permissions;
