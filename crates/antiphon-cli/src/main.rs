@@ -21,6 +21,7 @@ use tracing::level_filters::LevelFilter;
 use crate::arguments::environment;
 use crate::commands::ask;
 use crate::commands::bench;
+use crate::commands::check;
 use crate::commands::close;
 use crate::commands::completions;
 use crate::commands::context;
@@ -54,6 +55,7 @@ enum Command {
     Sessions(sessions::Arguments),
     Filter(filter::Arguments),
     Ping(ping::Arguments),
+    Check(check::Arguments),
     Close(close::Arguments),
     Bench(bench::Arguments),
     Context(context::Arguments),
@@ -87,7 +89,7 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
-            Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
+            Self::Check(_) | Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
 
@@ -111,6 +113,7 @@ impl Command {
             Self::Sessions(arguments) => sessions::run(&arguments, output),
             Self::Filter(arguments) => filter::run(&arguments, output),
             Self::Ping(arguments) => ping::run(&arguments, output),
+            Self::Check(arguments) => check::run(&arguments, output),
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),
             Self::Context(arguments) => context::run(arguments, output),

@@ -1,4 +1,4 @@
-//! The signals that end a command.
+//! The signals that a command minds: those that end it, and the one after which a server looks at its files.
 
 use std::io;
 
@@ -45,5 +45,33 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// SIGHUP, which asks a server to look at its files again; where there is no such signal, nothing.
+pub(crate) struct HangUps {
+    #[cfg(unix)]
+    hang_up: Signal,
+}
+
+impl HangUps {
+    #[cfg(unix)]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self { hang_up: signal(SignalKind::hangup())? })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        self.hang_up.recv().await;
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

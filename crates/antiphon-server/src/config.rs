@@ -19,6 +19,7 @@
 
 mod defaults;
 mod listener;
+mod operations;
 mod raw;
 mod suggestion;
 
@@ -35,6 +36,8 @@ use antiphon_broker::Recovery;
 use thiserror::Error;
 
 pub use crate::config::listener::ListenerConfig;
+pub use crate::config::operations::AuditConfig;
+pub use crate::config::operations::OperationsConfig;
 use crate::config::raw::RawConfig;
 
 /// How a server behaves. The fields are named as in the file, but `listeners` is there `[[listener]]`, and `paths` is
@@ -57,6 +60,10 @@ pub struct Config {
     pub choice: Choice,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
+    /// Where operators ask. Table `[operations]` of the file.
+    pub operations: OperationsConfig,
+    /// What is written down. Table `[audit]` of the file.
+    pub audit: AuditConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -123,6 +130,8 @@ impl Default for Config {
             request_timeout: broker.request_timeout,
             choice: broker.choice,
             recovery: broker.recovery,
+            operations: OperationsConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
@@ -145,10 +154,15 @@ impl Default for Limits {
 }
 
 impl Config {
-    /// Development mode on an address.
+    /// Development mode on an address, without a listener for operators: a program that has a server in it needs none.
     #[must_use]
     pub fn dev(address: SocketAddr) -> Self {
-        Self { listeners: vec![ListenerConfig::plain(address)], dev: true, ..Self::default() }
+        Self {
+            listeners: vec![ListenerConfig::plain(address)],
+            dev: true,
+            operations: OperationsConfig { listen: None },
+            ..Self::default()
+        }
     }
 
     /// Reads and checks a file.

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::auth;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
@@ -23,6 +24,9 @@ use crate::connection::Place;
 use crate::flush;
 use crate::inbound::Inbound;
 use crate::line::Line;
+use crate::operations::audit;
+use crate::operations::audit::Event;
+use crate::operations::figures::snake;
 use crate::random;
 use crate::server::Shared;
 use crate::socket;
@@ -39,9 +43,14 @@ pub(crate) async fn handshake(
 ) -> Option<Connection> {
     let Ok(upgraded) = timeout(shared.handshake_timeout, upgrade(stream)).await else {
         debug!(%client, "took too long to ask for a session");
+        shared.figures.failed.count(["time_out"]);
         return None;
     };
-    let Upgraded { stream, leftover, request } = upgraded?;
+    let Some(Upgraded { stream, leftover, request }) = upgraded else {
+        shared.figures.failed.count(["no_websocket"]);
+        return None;
+    };
+    let principal = request.as_ref().map_or_else(|_| String::new(), principal);
     let (reader, writer) = stream.into_split();
     let (inbound, socket) = (Inbound::new(reader, leftover), Arc::new(Socket::new(writer)));
     let opened = request.and_then(|request| {
@@ -56,6 +65,10 @@ pub(crate) async fn handshake(
         Ok(place) => Some(Connection::new(shared, place, socket, inbound)),
         Err(refused) => {
             debug!(%client, ?refused, "connection refused");
+            let reason = snake(refused.refusal);
+            shared.figures.failed.count([&reason]);
+            let address = client.to_string();
+            shared.audit.write(|| Event::Refused { principal: &principal, address, reason });
             refuse(inbound, &refused).await;
             None
         }
@@ -71,8 +84,14 @@ fn take_up(
 ) -> Result<Place, Refusal> {
     let attach = |line: &Line, connection| line.replace(connection, Arc::clone(socket));
     let now = shared.clock.now();
-    let (session, number) =
-        shared.broker.reconnect(request, now, attach, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let taken_up = shared.broker.reconnect(request, now, attach, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let (session, number) = taken_up?;
+    shared.audit.write(|| Event::Reconnection {
+        session: session.id().to_string(),
+        address: client.to_string(),
+    });
     debug!(session = %session.id(), %client, "session taken up again");
     Ok(Place::new(session, number, request.family))
 }
@@ -83,10 +102,13 @@ fn open(
     socket: &Arc<Socket>,
     client: SocketAddr,
 ) -> Result<Place, Refusal> {
-    let grant = shared
-        .authenticator
-        .authenticate(&request.principal, request.credentials(), &request.properties)
-        .ok_or(Refusal::AuthenticationFailed)?;
+    let grant = shared.authenticator.authenticate(
+        &request.principal,
+        request.credentials(),
+        &request.properties,
+    );
+    shared.figures.authenticated(auth::LINK, grant.is_some());
+    let grant = grant.ok_or(Refusal::AuthenticationFailed)?;
     let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
     let opening = Opening {
         request,
@@ -98,10 +120,23 @@ fn open(
         now: shared.clock.now(),
     };
     let line = Line::new(Arc::clone(socket));
-    let session = shared.broker.open(opening, line, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let opened = shared.broker.open(opening, line, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let session = opened?;
+    shared.audit.write(|| Event::Login {
+        session: session.id().to_string(),
+        principal: audit::shown(&request.principal),
+        address: client.to_string(),
+        authenticator: auth::LINK,
+    });
     let (principal, family) = (&request.principal, request.family);
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
     Ok(Place::new(session, Number::FIRST, request.family))
+}
+
+fn principal(request: &ConnectionRequest) -> String {
+    audit::shown(&request.principal).to_owned()
 }
 
 /// Tells the client why, and closes the socket.

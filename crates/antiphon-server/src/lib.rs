@@ -18,6 +18,7 @@
 //! | `upgrade` | HTTP: answers people, turns WebSocket requests into raw sockets |
 //! | `handshake` | authenticates, opens the session or refuses the connection |
 //! | `connection` | one task a session: bytes to frames to the broker, and the end |
+//! | `operations` | beside them: health, metrics and the audit log, for operators |
 //! | `flush` | writes what the broker put into mailboxes, in as few writes as possible |
 //!
 //! Nothing here decides who gets which message; that is the broker's.
@@ -28,20 +29,26 @@ mod auth;
 mod clock;
 mod connection;
 mod flush;
+mod handle;
 mod handshake;
 mod inbound;
 mod line;
 mod listener;
+mod operations;
 mod random;
+mod readiness;
 mod server;
 mod socket;
 mod upgrade;
 
+pub use config::AuditConfig;
 pub use config::Config;
 pub use config::ConfigError;
 pub use config::Limits;
 pub use config::ListenerConfig;
+pub use config::OperationsConfig;
 pub use flush::runtime;
+pub use handle::Handle;
 pub use server::BindError;
 pub use server::Server;
 

@@ -5,14 +5,17 @@ use std::future::pending;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
 use antiphon_wire::ids::NodeId;
+use antiphon_wire::ids::SessionId;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
@@ -25,6 +28,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::auth;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,11 +37,19 @@ use crate::config::Limits;
 use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::flush;
+use crate::handle::Handle;
 use crate::handshake::handshake;
 use crate::line::Line;
 use crate::listener;
 use crate::listener::Listeners;
+use crate::operations;
+use crate::operations::audit;
+use crate::operations::audit::Audit;
+use crate::operations::audit::Event;
+use crate::operations::figures::Figures;
 use crate::random;
+use crate::readiness::Readiness;
+use crate::readiness::State;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
@@ -45,6 +57,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     dev: bool,
     limits: Limits,
+    operations: Option<(std::net::TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
 }
 
@@ -64,6 +77,27 @@ pub enum BindError {
         /// What the system said.
         problem: io::ErrorKind,
     },
+    /// The address for operators is taken, is not this host's, or may not be used.
+    #[error(
+        "cannot listen on {address} for operators: {problem}; choose another with `--operations` or the key \
+         `operations.listen`, or switch it off with \"off\""
+    )]
+    Operations {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        problem: io::ErrorKind,
+    },
+    /// The audit log cannot be written.
+    #[error(
+        "cannot write the audit log {}: {problem}; choose another file with the key `audit.file`", path.display()
+    )]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        problem: io::ErrorKind,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(io::ErrorKind),
@@ -73,6 +107,9 @@ pub enum BindError {
 pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) readiness: Readiness,
+    pub(crate) figures: Figures,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
     pub(crate) handshake_timeout: Duration,
@@ -94,13 +131,20 @@ impl Server {
             addresses.push(listener.local_addr().map_err(not_bound)?);
             listeners.push(listener);
         }
+        let operations = config.operations.listen.map(listen_for_operators).transpose()?;
+        let audit = config.audit.file.as_deref();
+        let audit = Audit::start(audit).map_err(|problem| BindError::Audit {
+            path: config.audit.file.clone().unwrap_or_default(),
+            problem: problem.kind(),
+        })?;
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
         Ok(Self {
             listeners,
             addresses,
             dev: config.dev,
             limits: config.limits.clone(),
-            shared: Arc::new(Shared::new(config, node)),
+            operations,
+            shared: Arc::new(Shared::new(config, node, audit)),
         })
     }
 
@@ -108,6 +152,18 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address for operators, with its real port, if there is one.
+    #[must_use]
+    pub fn operations_addr(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(|(_, address)| *address)
+    }
+
+    /// What reaches the server while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
     }
 
     /// Serves until `shutdown` is ready, then accepts no more, ends every session and returns when the clients have
@@ -118,6 +174,16 @@ impl Server {
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
         let mut listeners = Listeners::new(self.listeners)?;
         announce(&self.addresses, self.dev);
+        // Ends with this function; until then it says how far the server is.
+        let mut operations = JoinSet::new();
+        if let Some((listener, address)) = self.operations {
+            info!("operators are answered on http://{address}");
+            operations.spawn(operations::serve(listener, Arc::clone(&self.shared)));
+        }
+        let shared = Arc::clone(&self.shared);
+        let address = self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        shared.audit.write(|| Event::Started { address });
+        shared.readiness.set(State::Ready);
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
@@ -133,19 +199,25 @@ impl Server {
                 () = tasks.advance() => {}
             }
         }
+        shared.readiness.set(State::Draining);
+        shared.audit.write(|| Event::Draining);
         drop(listeners);
         tasks.drain().await;
+        shared.audit.write(|| Event::Stopped);
+        shared.audit.settle();
         Ok(())
     }
 }
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
-    pub(crate) fn new(config: Config, node: NodeId) -> Self {
+    pub(crate) fn new(config: Config, node: NodeId, audit: Audit) -> Self {
         let limits = config.limits;
         Self {
             authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
+            readiness: Readiness::starting(),
+            figures: Figures::new(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
             broker: Broker::new(BrokerConfig {
@@ -164,9 +236,21 @@ impl Shared {
                 paths: config.paths,
                 choice: config.choice,
                 recovery: config.recovery,
+                notes: audit.is_on(),
                 ..BrokerConfig::default()
             }),
+            audit,
         }
+    }
+
+    /// A session wants to be somebody else, and may or may not.
+    pub(crate) fn reauthenticated(&self, session: SessionId, principal: &str, allowed: bool) {
+        self.figures.authenticated(auth::LINK, allowed);
+        self.audit.write(|| Event::Reauthentication {
+            session: session.to_string(),
+            principal: audit::shown(principal),
+            allowed,
+        });
     }
 }
 
@@ -197,6 +281,7 @@ impl Tasks {
 
     fn receive(&mut self, stream: TcpStream, client: SocketAddr) {
         let shared = Arc::clone(&self.shared);
+        shared.figures.connections.fetch_add(1, Relaxed);
         self.handshakes.spawn(handshake(shared, stream, client));
     }
 
@@ -222,7 +307,9 @@ impl Tasks {
         let now = self.shared.clock.now();
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
-            self.shared.broker.sweep(now, &mut flush::delivery());
+            let mut outbox = flush::delivery();
+            self.shared.broker.sweep(now, &mut outbox);
+            self.shared.audit.take(&mut outbox.notes, None);
         }
         // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
         self.unaudited += 1;
@@ -239,7 +326,10 @@ impl Tasks {
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
-        self.shared.broker.shut_down(&mut flush::delivery());
+        let mut outbox = flush::delivery();
+        self.shared.broker.shut_down(&mut outbox);
+        self.shared.audit.take(&mut outbox.notes, None);
+        drop(outbox);
         let drained = timeout(DRAIN_LIMIT, async {
             while !self.connections.is_empty() {
                 self.advance().await;
@@ -250,6 +340,15 @@ impl Tasks {
             Err(_) => warn!("stopped before every client was told"),
         }
     }
+}
+
+fn listen_for_operators(
+    address: SocketAddr,
+) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
+    let not_bound = |problem: io::Error| BindError::Operations { address, problem: problem.kind() };
+    let listener = listener::listen(address).map_err(not_bound)?;
+    let address = listener.local_addr().map_err(not_bound)?;
+    Ok((listener, address))
 }
 
 fn announce(addresses: &[SocketAddr], dev: bool) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod context;

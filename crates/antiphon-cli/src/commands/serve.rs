@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 use std::io;
+use std::net::AddrParseError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use antiphon_server::BindError;
 use antiphon_server::Config;
@@ -18,12 +20,13 @@ use tracing::warn;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::signals::HangUps;
 use crate::signals::Signals;
 
 /// Run a server
 ///
 /// SIGINT or SIGTERM ends it: every session is told, and every request that waits is answered with an error. A second
-/// signal ends it at once.
+/// signal ends it at once. After SIGHUP the audit log goes on in a new file, if the old one was renamed.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -45,9 +48,25 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
+    /// Address and port for health checks and metrics, or `off`; by default 127.0.0.1:8081
+    #[arg(long, value_name = "ADDR|off")]
+    operations: Option<Operations>,
+
     /// Allow development mode on an address that other hosts can reach
     #[arg(long)]
     allow_remote_dev: bool,
+}
+
+/// Where operators are answered, if at all.
+#[derive(Clone)]
+struct Operations(Option<SocketAddr>);
+
+impl FromStr for Operations {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -86,6 +105,9 @@ fn configuration(arguments: Arguments) -> Result<Config, Failure> {
     if !arguments.listen.is_empty() {
         config.listeners = arguments.listen.into_iter().map(ListenerConfig::plain).collect();
     }
+    if let Some(Operations(listen)) = arguments.operations {
+        config.operations.listen = listen;
+    }
     config.threads = arguments.threads.unwrap_or(config.threads);
     config.dev |= arguments.dev;
     let remote = config.listeners.iter().find(|listener| !listener.address.ip().is_loopback());
@@ -102,17 +124,23 @@ fn configuration(arguments: Arguments) -> Result<Config, Failure> {
 }
 
 async fn serve(server: Server) -> Exit {
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
+    let listened = Signals::listen().and_then(|signals| Ok((signals, HangUps::listen()?)));
+    let (mut signals, mut hang_ups) = match listened {
+        Ok(both) => both,
         Err(error) => return cannot_serve(&error),
     };
+    let handle = server.handle();
     let (stop, stopped) = oneshot::channel::<()>();
     // As a task of its own it runs on the threads that serve the sockets.
     let mut serving = tokio::spawn(server.run(stopped));
-    tokio::select! {
-        ended = &mut serving => return code(ended),
-        () = signals.next() => info!("stopping; a second signal ends at once"),
+    loop {
+        tokio::select! {
+            ended = &mut serving => return code(ended),
+            () = signals.next() => break,
+            () = hang_ups.next() => handle.reopen_audit_log(),
+        }
     }
+    info!("stopping; a second signal ends at once");
     // The server may have ended in this moment.
     let _ = stop.send(());
     tokio::select! {

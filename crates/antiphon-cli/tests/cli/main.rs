@@ -4,6 +4,7 @@
 
 mod ask;
 mod bench;
+mod check;
 mod contexts;
 mod demo;
 mod handle;

@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -19,6 +19,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["filter"],
     &["filter", "check"],
     &["ping"],
+    &["check"],
     &["close"],
     &["bench"],
     &["context"],
@@ -52,6 +53,7 @@ fn version_and_help_are_not_errors() {
       sessions     List the sessions that match a filter
       filter       Work with session filters
       ping         Measure how long the server takes to answer
+      check        Check whether a server is ready
       close        Close a session
       bench        Measure requests per second and their latency
       context      Keep settings of connections under names

@@ -10,6 +10,10 @@ use std::time::Duration;
 pub(super) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
+/// Next to the default port for clients; loopback, because whoever reaches it may look at everything.
+pub(super) const OPERATIONS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 /// Enough for a whole fleet that comes back at once, since the rest waits in the accept queue.
 pub(super) const HANDSHAKES: usize = 1_000;
 

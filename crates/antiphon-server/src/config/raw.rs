@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use antiphon_broker::Choice;
@@ -11,10 +12,12 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
 
+use crate::config::AuditConfig;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::config::Limits;
 use crate::config::ListenerConfig;
+use crate::config::OperationsConfig;
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -28,6 +31,8 @@ pub(super) struct RawConfig {
     request_timeout: Option<RawDuration>,
     choice: Option<RawChoice>,
     recovery: RawRecovery,
+    operations: RawOperations,
+    audit: RawAudit,
     limits: RawLimits,
     path: Vec<RawPathRule>,
 }
@@ -48,6 +53,18 @@ struct RawLimits {
     requests_per_handler: Option<u32>,
     requests_per_sender: Option<u32>,
     handshake_timeout: Option<RawDuration>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawOperations {
+    listen: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawAudit {
+    file: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -95,6 +112,8 @@ impl RawConfig {
             request_timeout: duration(self.request_timeout, default.request_timeout),
             choice: self.choice.map_or(default.choice, Choice::from),
             recovery: self.recovery.complete(default.recovery),
+            operations: self.operations.complete(default.operations)?,
+            audit: AuditConfig { file: self.audit.file.or(default.audit.file) },
             limits: self.limits.complete(&default.limits),
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })
@@ -103,7 +122,7 @@ impl RawConfig {
 
 impl RawListener {
     fn complete(self) -> Result<ListenerConfig, ConfigError> {
-        Ok(ListenerConfig { address: address(&self.address)? })
+        Ok(ListenerConfig { address: address("listener.address", &self.address)? })
     }
 }
 
@@ -118,6 +137,17 @@ impl RawLimits {
             requests_per_sender: self.requests_per_sender.unwrap_or(default.requests_per_sender),
             handshake_timeout: duration(self.handshake_timeout, default.handshake_timeout),
         }
+    }
+}
+
+impl RawOperations {
+    fn complete(self, default: OperationsConfig) -> Result<OperationsConfig, ConfigError> {
+        let listen = match self.listen.as_deref() {
+            None => default.listen,
+            Some(OFF) => None,
+            Some(text) => Some(address("operations.listen", text).map_err(or_off)?),
+        };
+        Ok(OperationsConfig { listen })
     }
 }
 
@@ -187,13 +217,25 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.checked_mul(milliseconds)?))
 }
 
-fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| ConfigError::Invalid {
-        key: "listener.address".to_owned(),
+        key: key.to_owned(),
         problem: format!("is {text:?}, which is not an address and a port"),
         fix: "write one like \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned(),
     })
 }
+
+fn or_off(error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Invalid { key, problem, fix } => {
+            ConfigError::Invalid { key, problem, fix: format!("{fix}; or \"{OFF}\" for none") }
+        }
+        other => other,
+    }
+}
+
+/// In place of an address.
+const OFF: &str = "off";
 
 fn duration(given: Option<RawDuration>, default: Duration) -> Duration {
     given.map_or(default, |RawDuration(given)| given)

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use antiphon_server::Config;
+use antiphon_server::Handle;
 use antiphon_server::Server;
 use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
@@ -23,6 +24,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// Of every listener; `address` is the first.
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) operations: Option<SocketAddr>,
+    pub(crate) handle: Handle,
     pub(crate) running: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -37,8 +40,10 @@ impl TestServer {
         change(&mut config);
         let server = Server::bind(config).unwrap();
         let addresses = server.local_addrs().to_vec();
+        let (operations, handle) = (server.operations_addr(), server.handle());
         let (stop, stopped) = oneshot::channel();
-        Self { address: addresses[0], addresses, running: tokio::spawn(server.run(stopped)), stop }
+        let (address, running) = (addresses[0], tokio::spawn(server.run(stopped)));
+        Self { address, addresses, operations, handle, running, stop }
     }
 
     /// Begins to drain and returns what still runs.

@@ -10,10 +10,12 @@
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
+//! | `operations`, `audit` | what operators are told, and what is written down |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod audit;
 mod client;
 mod configuration;
 mod endings;
@@ -22,4 +24,5 @@ mod handshake;
 mod http;
 mod malformed;
 mod messages;
+mod operations;
 mod reconnecting;
