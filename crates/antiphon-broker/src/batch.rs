@@ -128,6 +128,7 @@ impl<'b, X> Batch<'b, X> {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
             self.counts.refuse(is_request(number), error.reason);
+            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
             if error.reason == Reason::ACCESS_DENIED {
                 let (session, text) = (self.session.id(), &error.text);
                 self.broker.note(outbox, || Note::Denied {

@@ -17,6 +17,7 @@
 //! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
+//! | `stats`, `notes` | what is counted, and what may be written down |
 //! | [`filter`] | the session filter language |
 //! | [`access`], [`roles`], [`properties`] | what a session may do, and what it is known by |
 
@@ -73,6 +74,7 @@ pub use crate::stats::BOUNDS;
 pub use crate::stats::End;
 pub use crate::stats::Kind;
 pub use crate::stats::Ledger;
+pub use crate::stats::Limit;
 pub use crate::stats::MAX_PATHS;
 pub use crate::stats::Mismatch;
 pub use crate::stats::PathFigures;

@@ -21,6 +21,7 @@ use crate::profile::Roles;
 use crate::registry::SESSION_ID;
 use crate::session::Client;
 use crate::session::Session;
+use crate::stats::Limit;
 use crate::time::Millis;
 use crate::time::millis;
 
@@ -88,6 +89,7 @@ impl<X> Broker<X> {
             return Err(Refusal::ServerInitialising);
         }
         if registry.len() >= self.config.limits.sessions {
+            self.totals.exceed(Limit::Sessions);
             return Err(Refusal::LicenseExceeded);
         }
         if is_kept {

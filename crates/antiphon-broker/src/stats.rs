@@ -71,6 +71,26 @@ table! {
     }
 }
 
+table! {
+    /// A bound that somebody met.
+    Limit {
+        /// A session has as many requests to answer, or bytes to read, as it may.
+        Recipient = "requests_per_handler_or_mailbox",
+        /// A session awaits as many answers as it may.
+        Sender = "requests_per_sender",
+        /// A session has as many handlers as it may.
+        Handlers = "handlers_per_session",
+        /// A session has as many session listeners as it may.
+        Listeners = "listeners_per_session",
+        /// A session holds or awaits as many locks as it may.
+        Locks = "locks_per_session",
+        /// There are as many sessions as there may be.
+        Sessions = "sessions",
+        /// A session did not read, and was ended.
+        Unread = "mailbox",
+    }
+}
+
 impl Refusal {
     /// What an error reason means.
     pub(crate) fn of(reason: Reason) -> Self {
@@ -120,6 +140,7 @@ pub struct Stats {
     /// See [`Stats::filtered`].
     pub matched: u64,
     closed: [u64; CLOSE_REASONS],
+    pub(crate) exceeded: [u64; LIMITS],
     refused_requests: [u64; REFUSALS],
     refused_calls: [u64; REFUSALS],
 }
@@ -135,6 +156,12 @@ impl Stats {
     #[must_use]
     pub fn refused_calls(&self, refusal: Refusal) -> u64 {
         self.refused_calls[refusal as usize]
+    }
+
+    /// How often a bound was met.
+    #[must_use]
+    pub fn exceeded(&self, limit: Limit) -> u64 {
+        self.exceeded[limit as usize]
     }
 
     /// Sessions that ended for one reason.
@@ -185,6 +212,7 @@ pub(crate) struct Totals {
     filtered: AtomicU64,
     matched: AtomicU64,
     closed: [AtomicU64; CLOSE_REASONS],
+    exceeded: [AtomicU64; LIMITS],
     refused_requests: [AtomicU64; REFUSALS],
     refused_calls: [AtomicU64; REFUSALS],
 }
@@ -217,9 +245,17 @@ impl Totals {
 
     /// Counts the end of a session.
     pub(crate) fn close(&self, reason: CloseReason) {
+        if reason == CloseReason::MessageQueueLimitReached {
+            self.exceed(Limit::Unread);
+        }
         if let Some(count) = self.closed.get(reason as usize) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts that somebody met a bound.
+    pub(crate) fn exceed(&self, limit: Limit) {
+        self.exceeded[limit as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts a filter that was compared with some sessions, and matched some of them.
@@ -244,6 +280,7 @@ impl Totals {
             filtered: self.filtered.load(Relaxed),
             matched: self.matched.load(Relaxed),
             closed: self.closed.each_ref().map(|count| count.load(Relaxed)),
+            exceeded: self.exceeded.each_ref().map(|count| count.load(Relaxed)),
             refused_requests: load(&self.refused_requests),
             refused_calls: load(&self.refused_calls),
             ..Stats::default()
@@ -253,5 +290,7 @@ impl Totals {
 
 /// Reasons are numbered from 0, see the wire.
 const CLOSE_REASONS: usize = 16;
+
+const LIMITS: usize = Limit::ALL.len();
 
 const REFUSALS: usize = Refusal::ALL.len();

@@ -18,6 +18,7 @@ use crate::outbox::Outbox;
 use crate::properties::KeySelection;
 use crate::routes::Handler;
 use crate::session::Undeliverable;
+use crate::stats::Limit;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn register(
@@ -55,7 +56,7 @@ impl<X> Batch<'_, X> {
                     ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
                 }
                 Undeliverable::Overloaded => {
-                    ServiceError::overloaded("the session has too many handlers")
+                    ServiceError::overloaded(Limit::Handlers, "the session has too many handlers")
                 }
             }
         })?;

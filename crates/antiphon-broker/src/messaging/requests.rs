@@ -39,6 +39,7 @@ use crate::session::Undeliverable;
 use crate::stats::End;
 use crate::stats::Kind;
 use crate::stats::Label;
+use crate::stats::Limit;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
@@ -166,6 +167,7 @@ impl<X> Batch<'_, X> {
                 Undeliverable::Ended => no_such_session(recipient.id()),
                 Undeliverable::Overloaded => overloaded_handler(),
             };
+            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
             let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
@@ -233,7 +235,10 @@ impl<X> Batch<'_, X> {
         }
         value.check()?;
         if self.session.awaiting.load(Relaxed) >= self.broker.config.limits.requests_per_sender {
-            return Err(ServiceError::overloaded("the session awaits too many responses"));
+            return Err(ServiceError::overloaded(
+                Limit::Sender,
+                "the session awaits too many responses",
+            ));
         }
         if self.broker.is_shutting_down() {
             let text = "the server is shutting down; the request was not delivered";
@@ -276,5 +281,5 @@ impl Request<'_> {
 }
 
 fn overloaded_handler() -> ServiceError {
-    ServiceError::overloaded("the recipient has too many requests to answer")
+    ServiceError::overloaded(Limit::Recipient, "the recipient has too many requests to answer")
 }

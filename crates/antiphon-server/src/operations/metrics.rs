@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use antiphon_broker::BOUNDS;
 use antiphon_broker::End;
 use antiphon_broker::Kind;
+use antiphon_broker::Limit;
 use antiphon_broker::PathFigures;
 use antiphon_broker::Refusal;
 use antiphon_broker::Stats;
@@ -151,6 +152,10 @@ impl Snapshot {
             refused.count(&[("call", "request"), reason], requests)?;
             let others = self.stats.refused_calls(*refusal);
             refused.count(&[("call", "other"), reason], others)?;
+        }
+        let mut limits = page.counter("antiphon_limits_exceeded", "How often limits were met")?;
+        for limit in Limit::ALL {
+            limits.count(&[("limit", limit.name())], self.stats.exceeded(*limit))?;
         }
         Ok(())
     }

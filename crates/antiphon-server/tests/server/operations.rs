@@ -156,6 +156,7 @@ async fn the_names_of_metrics_do_not_change() {
     antiphon_ledger_mismatches counter
     antiphon_stray_answers counter
     antiphon_refused counter
+    antiphon_limits_exceeded counter
     antiphon_sessions gauge
     antiphon_sessions_blocked gauge
     antiphon_sessions_opened counter

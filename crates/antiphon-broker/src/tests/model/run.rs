@@ -215,7 +215,7 @@ impl Run {
         counted.connected = sessions;
         (counted.opened, counted.queued_bytes) = (self.sessions.len() as u64, stats.queued_bytes);
         (counted.filters, counted.filtered) = (stats.filters, stats.filtered);
-        counted.matched = stats.matched;
+        (counted.matched, counted.exceeded) = (stats.matched, stats.exceeded);
         assert_eq!(stats, counted);
     }
 
