@@ -1,4 +1,4 @@
-//! The signals that a command minds: those that end it, and the one after which a server looks at its files.
+//! The signals that a command minds: those that end it, and the one that asks a server to look at its files again.
 
 use std::io;
 
@@ -48,16 +48,16 @@ impl Signals {
     }
 }
 
-/// SIGHUP, which asks a server to look at its files again; where there is no such signal, nothing.
-pub(crate) struct HangUps {
+/// SIGHUP; where there is no such signal, nothing.
+pub(crate) struct Hangups {
     #[cfg(unix)]
-    hang_up: Signal,
+    hangup: Signal,
 }
 
-impl HangUps {
+impl Hangups {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self { hang_up: signal(SignalKind::hangup())? })
+        Ok(Self { hangup: signal(SignalKind::hangup())? })
     }
 
     #[cfg(not(unix))]
@@ -67,11 +67,11 @@ impl HangUps {
 
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) {
-        self.hang_up.recv().await;
+        self.hangup.recv().await;
     }
 
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) {
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }

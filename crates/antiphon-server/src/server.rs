@@ -16,6 +16,8 @@ use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
 use antiphon_wire::ids::NodeId;
 use antiphon_wire::ids::SessionId;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
@@ -33,7 +35,6 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
-use crate::config::Limits;
 use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::flush;
@@ -55,8 +56,6 @@ use crate::readiness::State;
 pub struct Server {
     listeners: Vec<std::net::TcpListener>,
     addresses: Vec<SocketAddr>,
-    dev: bool,
-    limits: Limits,
     operations: Option<(std::net::TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
 }
@@ -112,7 +111,10 @@ pub(crate) struct Shared {
     pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
-    pub(crate) handshake_timeout: Duration,
+    /// What counts at present.
+    pub(crate) config: ArcSwap<Config>,
+    /// Held by whoever changes it.
+    pub(crate) reloading: Mutex<()>,
 }
 
 impl Server {
@@ -131,21 +133,15 @@ impl Server {
             addresses.push(listener.local_addr().map_err(not_bound)?);
             listeners.push(listener);
         }
-        let operations = config.operations.listen.map(listen_for_operators).transpose()?;
+        let operations = config.operations.listen.0.map(listen_for_operators).transpose()?;
         let audit = config.audit.file.as_deref();
         let audit = Audit::start(audit).map_err(|problem| BindError::Audit {
             path: config.audit.file.clone().unwrap_or_default(),
             problem: problem.kind(),
         })?;
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
-        Ok(Self {
-            listeners,
-            addresses,
-            dev: config.dev,
-            limits: config.limits.clone(),
-            operations,
-            shared: Arc::new(Shared::new(config, node, audit)),
-        })
+        let shared = Arc::new(Shared::new(config, node, audit));
+        Ok(Self { listeners, addresses, operations, shared })
     }
 
     /// The addresses in use, with their real ports, in the order of the configuration.
@@ -160,7 +156,7 @@ impl Server {
         self.operations.as_ref().map(|(_, address)| *address)
     }
 
-    /// What reaches the server while it runs.
+    /// What may be done with the server while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
@@ -173,7 +169,7 @@ impl Server {
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
         let mut listeners = Listeners::new(self.listeners)?;
-        announce(&self.addresses, self.dev);
+        announce(&self.addresses, self.shared.config.load().dev);
         // Ends with this function; until then it says how far the server is.
         let mut operations = JoinSet::new();
         if let Some((listener, address)) = self.operations {
@@ -187,9 +183,7 @@ impl Server {
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
-            let has_room = tasks.handshakes.len() < self.limits.handshakes
-                && tasks.connections.len()
-                    < self.limits.sessions.saturating_add(self.limits.handshakes);
+            let has_room = tasks.has_room();
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
@@ -212,34 +206,17 @@ impl Server {
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
     pub(crate) fn new(config: Config, node: NodeId, audit: Audit) -> Self {
-        let limits = config.limits;
+        let notes = audit.is_on();
         Self {
             authenticator: Authenticator::new(config.dev),
-            clock: Clock::start(),
             readiness: Readiness::starting(),
             figures: Figures::new(),
-            maximum_message: limits.maximum_message,
-            handshake_timeout: limits.handshake_timeout,
-            broker: Broker::new(BrokerConfig {
-                server_name: config.server_name,
-                node,
-                ping_period: config.ping_period,
-                limits: antiphon_broker::Limits {
-                    sessions: limits.sessions,
-                    message: limits.maximum_message,
-                    mailbox: limits.mailbox,
-                    requests_per_handler: limits.requests_per_handler,
-                    requests_per_sender: limits.requests_per_sender,
-                    ..antiphon_broker::Limits::default()
-                },
-                request_timeout: config.request_timeout,
-                paths: config.paths,
-                choice: config.choice,
-                recovery: config.recovery,
-                notes: audit.is_on(),
-                ..BrokerConfig::default()
-            }),
             audit,
+            clock: Clock::start(),
+            maximum_message: config.limits.maximum_message,
+            broker: Broker::new(BrokerConfig { node, notes, ..broker_config(&config) }),
+            config: ArcSwap::from_pointee(config),
+            reloading: Mutex::default(),
         }
     }
 
@@ -251,6 +228,28 @@ impl Shared {
             principal: audit::shown(principal),
             allowed,
         });
+    }
+}
+
+/// What the configuration says to the broker.
+pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
+    let limits = &config.limits;
+    BrokerConfig {
+        server_name: config.server_name.clone(),
+        ping_period: config.ping_period,
+        limits: antiphon_broker::Limits {
+            sessions: limits.sessions,
+            message: limits.maximum_message,
+            mailbox: limits.mailbox,
+            requests_per_handler: limits.requests_per_handler,
+            requests_per_sender: limits.requests_per_sender,
+            ..antiphon_broker::Limits::default()
+        },
+        request_timeout: config.request_timeout,
+        paths: config.paths.clone(),
+        choice: config.choice,
+        recovery: config.recovery,
+        ..BrokerConfig::default()
     }
 }
 
@@ -277,6 +276,14 @@ impl Tasks {
             next_sweep: Millis(0),
             unaudited: 0,
         }
+    }
+
+    /// Whether one more connection may come.
+    fn has_room(&self) -> bool {
+        let config = self.shared.config.load();
+        let limits = &config.limits;
+        let most = limits.sessions.saturating_add(limits.handshakes);
+        self.handshakes.len() < limits.handshakes && self.connections.len() < most
     }
 
     fn receive(&mut self, stream: TcpStream, client: SocketAddr) {

@@ -197,3 +197,20 @@ fn limits_that_are_met_are_counted_by_their_name() {
         assert_eq!(stats.exceeded(limit), count, "{limit:?}");
     }
 }
+
+#[test]
+fn a_change_of_a_limit_holds_at_once_and_drops_nothing() {
+    let mut w = World::new();
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    w.register(&handler, "a", &[]);
+    w.send_to_path(&sender, 1, "a");
+    w.send_to_path(&sender, 2, "a");
+    let limits = Limits { requests_per_handler: 1, ..Limits::default() };
+    w.broker.reconfigure(&BrokerConfig { limits, ..BrokerConfig::default() });
+    w.send_to_path(&sender, 3, "a");
+    assert_eq!(sender.received(), [overloaded(3)]);
+    let held = handler.conversations();
+    held.iter().for_each(|&conversation| w.respond(&handler, conversation, &world()));
+    assert_eq!(sender.received(), [response(1, &world()), response(2, &world())]);
+    assert_quiet(&[&sender, &handler]);
+}

@@ -10,7 +10,7 @@ use crate::process::run;
 #[test]
 fn a_server_that_is_ready_is_said_to_be() {
     let mut command = antiphon(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
-    command.env("ANTIPHON_SERVE_OPERATIONS", "127.0.0.1:0");
+    command.env("ANTIPHON_OPERATIONS_LISTEN", "127.0.0.1:0");
     let mut server = Server::run(command);
     let line = server.log_line("operators are answered on http://");
     let address = line.split("http://").nth(1).unwrap().trim();

@@ -8,14 +8,17 @@ use crate::config::defaults;
 /// Where operators ask. Table `[operations]` of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationsConfig {
-    /// Address and port; port 0 takes a free one; `None`, in the file `"off"`, for no such listener. Default
-    /// `127.0.0.1:8081`.
-    pub listen: Option<SocketAddr>,
+    /// Default `127.0.0.1:8081`.
+    pub listen: OperationsAddress,
 }
+
+/// Address and port; port 0 takes a free one; `None`, in the file `"off"`, for no such listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationsAddress(pub Option<SocketAddr>);
 
 impl Default for OperationsConfig {
     fn default() -> Self {
-        Self { listen: Some(defaults::OPERATIONS) }
+        Self { listen: OperationsAddress(Some(defaults::OPERATIONS)) }
     }
 }
 

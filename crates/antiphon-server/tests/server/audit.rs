@@ -14,7 +14,7 @@ use crate::messages::send;
 fn server(file: &Path) -> TestServer {
     TestServer::with(|config| {
         config.audit.file = Some(file.to_owned());
-        config.operations.listen = Some(any_port());
+        config.operations.listen.0 = Some(any_port());
     })
 }
 

@@ -10,6 +10,7 @@
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
+//! | `layers` | where values come from, and which one counts |
 //! | `operations`, `audit` | what operators are told, and what is written down |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
@@ -22,6 +23,7 @@ mod endings;
 mod flushing;
 mod handshake;
 mod http;
+mod layers;
 mod malformed;
 mod messages;
 mod operations;

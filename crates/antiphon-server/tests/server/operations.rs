@@ -29,7 +29,7 @@ async fn ask(operations: SocketAddr, request: &str) -> (u16, String) {
 }
 
 fn start() -> (TestServer, SocketAddr) {
-    let server = TestServer::with(|config| config.operations.listen = Some(any_port()));
+    let server = TestServer::with(|config| config.operations.listen.0 = Some(any_port()));
     let operations = server.operations.unwrap();
     (server, operations)
 }
@@ -125,7 +125,7 @@ async fn a_taken_address_is_named_with_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let mut config = Config::dev(any_port());
-    config.operations.listen = Some(address);
+    config.operations.listen.0 = Some(address);
     let Err(error) = Server::bind(config) else { panic!("it is taken") };
     assert!(matches!(error, BindError::Operations { .. }));
     let said = error.to_string();
@@ -137,7 +137,7 @@ async fn a_taken_address_is_named_with_the_way_out() {
 #[tokio::test]
 async fn a_program_with_a_server_in_it_has_no_such_listener() {
     assert_eq!(TestServer::start().operations, None);
-    assert_eq!(Config::default().operations.listen, Some("127.0.0.1:8081".parse().unwrap()));
+    assert_eq!(Config::default().operations.listen.0, Some("127.0.0.1:8081".parse().unwrap()));
 }
 
 /// Names and types, which dashboards and alerts are made of.
