@@ -7,9 +7,9 @@ use std::net::TcpStream;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
+use antiphon_server::config::Span;
 use clap::Args;
 
-use crate::arguments::span::Span;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
