@@ -13,7 +13,7 @@ fn a_server_that_is_ready_is_said_to_be() {
     command.env("ANTIPHON_OPERATIONS_LISTEN", "127.0.0.1:0");
     let mut server = Server::run(command);
     let line = server.log_line("operators are answered on http://");
-    let address = line.split("http://").nth(1).unwrap().trim();
+    let address = line.split("http://").nth(1).unwrap().split('"').next().unwrap().trim();
     for (arguments, said) in [
         (&["check", "--operations", address][..], "ready\n"),
         (&["check", "--operations", address, "--live"], "alive\n"),
