@@ -6,6 +6,7 @@ mod contexts;
 mod exit;
 mod failure;
 mod logging;
+mod operations;
 mod output;
 mod signals;
 mod values;
@@ -22,11 +23,13 @@ use crate::arguments::environment;
 use crate::commands::access;
 use crate::commands::ask;
 use crate::commands::bench;
+use crate::commands::check;
 use crate::commands::close;
 use crate::commands::completions;
 use crate::commands::config;
 use crate::commands::context;
 use crate::commands::demo;
+use crate::commands::drain;
 use crate::commands::filter;
 use crate::commands::handle;
 use crate::commands::init;
@@ -61,6 +64,8 @@ enum Command {
     Sessions(sessions::Arguments),
     Filter(filter::Arguments),
     Ping(ping::Arguments),
+    Check(check::Arguments),
+    Drain(drain::Arguments),
     Close(close::Arguments),
     Bench(bench::Arguments),
     Context(context::Arguments),
@@ -103,7 +108,11 @@ impl Command {
             Self::Principal(arguments) => arguments.output().form(),
             Self::Role(arguments) => arguments.output().form(),
             Self::Access(arguments) => arguments.output().form(),
-            Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
+            Self::Check(_)
+            | Self::Drain(_)
+            | Self::Serve(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Output::Text,
         }
     }
 
@@ -130,6 +139,8 @@ impl Command {
             Self::Sessions(arguments) => sessions::run(&arguments, output),
             Self::Filter(arguments) => filter::run(&arguments, output),
             Self::Ping(arguments) => ping::run(&arguments, output),
+            Self::Check(arguments) => check::run(&arguments, output),
+            Self::Drain(arguments) => drain::run(&arguments, output),
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),
             Self::Context(arguments) => context::run(arguments, output),

@@ -27,6 +27,7 @@ mod layers;
 mod listener;
 mod log;
 mod network;
+mod operations;
 mod page;
 mod problem;
 mod setting;
@@ -57,6 +58,9 @@ pub use crate::config::listener::ListenerConfig;
 pub use crate::config::log::Log;
 pub use crate::config::log::LogFormat;
 pub use crate::config::network::Network;
+pub use crate::config::operations::AuditConfig;
+pub use crate::config::operations::OperationsAddress;
+pub use crate::config::operations::OperationsConfig;
 pub use crate::config::page::default_file;
 pub use crate::config::page::key_table;
 pub use crate::config::problem::ConfigError;
@@ -93,6 +97,10 @@ pub struct Config {
     pub drain: Drain,
     /// What is asked of the HTTP request with which a connection begins. Table `[http]` of the file.
     pub http: HttpConfig,
+    /// Where operators ask. Table `[operations]` of the file.
+    pub operations: OperationsConfig,
+    /// What is written down. Table `[audit]` of the file.
+    pub audit: AuditConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -178,6 +186,8 @@ impl Default for Config {
             liveness: Liveness::default(),
             drain: Drain::default(),
             http: HttpConfig::default(),
+            operations: OperationsConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
@@ -228,10 +238,15 @@ impl Default for Limits {
 }
 
 impl Config {
-    /// Development mode on an address.
+    /// Development mode on an address, without a listener for operators: a program that has a server in it needs none.
     #[must_use]
     pub fn dev(address: SocketAddr) -> Self {
-        Self { listeners: vec![ListenerConfig::plain(address)], dev: true, ..Self::default() }
+        Self {
+            listeners: vec![ListenerConfig::plain(address)],
+            dev: true,
+            operations: OperationsConfig { listen: OperationsAddress(None) },
+            ..Self::default()
+        }
     }
 
     /// Reads and checks a file.

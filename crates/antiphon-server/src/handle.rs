@@ -20,6 +20,11 @@ impl Handle {
         Self { shared }
     }
 
+    /// Goes on with the audit log in a new file of the same name, because somebody has renamed the present one.
+    pub fn reopen_audit_log(&self) {
+        self.shared.audit.reopen();
+    }
+
     /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. The certificates and keys of its
     /// listeners are read again. No session notices; new connections see it. The keys that have changed and need a restart
     /// are returned; they stay as they were.

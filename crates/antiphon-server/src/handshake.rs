@@ -14,6 +14,7 @@ use antiphon_wire::websocket::put_message;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::auth;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
@@ -24,6 +25,9 @@ use crate::flush;
 use crate::inbound::Inbound;
 use crate::line::Line;
 use crate::listener::Arrival;
+use crate::operations::audit;
+use crate::operations::audit::Event;
+use crate::operations::figures::snake;
 use crate::random;
 use crate::server::Shared;
 use crate::socket::Socket;
@@ -49,6 +53,7 @@ pub(crate) async fn handshake(
             return None;
         }
     };
+    let principal = request.as_ref().map_or_else(|_| String::new(), principal);
     let opened = request.and_then(|request| {
         let opened = if request.reconnection.is_some() {
             take_up(&shared, &request, &socket, client)
@@ -64,6 +69,10 @@ pub(crate) async fn handshake(
         }
         Err(refused) => {
             debug!(%client, ?refused, "connection refused");
+            let reason = snake(refused.refusal);
+            shared.figures.failed.count([&reason]);
+            let address = client.to_string();
+            shared.audit.write(|| Event::Refused { principal: &principal, address, reason });
             refuse(&mut inbound, &socket, &refused).await;
             None
         }
@@ -105,8 +114,14 @@ fn take_up(
 ) -> Result<Place, Refusal> {
     let attach = |line: &Line, connection| line.replace(connection, Arc::clone(socket));
     let now = shared.clock.now();
-    let (session, number) =
-        shared.broker.reconnect(request, now, attach, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let taken_up = shared.broker.reconnect(request, now, attach, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let (session, number) = taken_up?;
+    shared.audit.write(|| Event::Reconnection {
+        session: session.id().to_string(),
+        address: client.to_string(),
+    });
     debug!(session = %session.id(), %client, "session taken up again");
     Ok(Place::new(session, number, request.family))
 }
@@ -117,10 +132,13 @@ fn open(
     socket: &Arc<Socket>,
     client: SocketAddr,
 ) -> Result<Place, Refusal> {
-    let grant = shared
-        .authenticator
-        .authenticate(&request.principal, request.credentials(), &request.properties)
-        .ok_or(Refusal::AuthenticationFailed)?;
+    let grant = shared.authenticator.authenticate(
+        &request.principal,
+        request.credentials(),
+        &request.properties,
+    );
+    shared.figures.authenticated(auth::LINK, grant.is_some());
+    let grant = grant.ok_or(Refusal::AuthenticationFailed)?;
     let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
     let opening = Opening {
         request,
@@ -132,10 +150,23 @@ fn open(
         now: shared.clock.now(),
     };
     let line = Line::new(Arc::clone(socket));
-    let session = shared.broker.open(opening, line, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let opened = shared.broker.open(opening, line, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let session = opened?;
+    shared.audit.write(|| Event::Login {
+        session: session.id().to_string(),
+        principal: audit::shown(&request.principal),
+        address: client.to_string(),
+        authenticator: auth::LINK,
+    });
     let (principal, family) = (&request.principal, request.family);
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
     Ok(Place::new(session, Number::FIRST, request.family))
+}
+
+fn principal(request: &ConnectionRequest) -> String {
+    audit::shown(&request.principal).to_owned()
 }
 
 /// Tells the client why, and closes the socket.

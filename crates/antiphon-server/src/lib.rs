@@ -20,6 +20,7 @@
 //! | `upgrade` | HTTP: answers people, turns WebSocket requests into raw sockets |
 //! | `handshake` | authenticates, opens the session or refuses the connection |
 //! | `connection` | one task a session: bytes to frames to the broker, and the end |
+//! | `operations` | beside them: health, metrics and the audit log, for operators |
 //! | `flush` | writes what the broker put into mailboxes, in as few writes as possible |
 //!
 //! Nothing here decides who gets which message; that is the broker's.
@@ -40,6 +41,7 @@ mod inbound;
 mod keepalive;
 mod line;
 mod listener;
+mod operations;
 mod origin;
 mod random;
 mod readiness;
@@ -48,6 +50,7 @@ mod socket;
 mod tls;
 mod upgrade;
 
+pub use config::AuditConfig;
 pub use config::ClientCertificates;
 pub use config::Config;
 pub use config::ConfigError;
@@ -57,6 +60,7 @@ pub use config::Limits;
 pub use config::ListenerConfig;
 pub use config::Liveness;
 pub use config::Network;
+pub use config::OperationsConfig;
 pub use config::Origins;
 pub use flush::runtime;
 pub use handle::Handle;

@@ -3,11 +3,13 @@
 pub(crate) mod access;
 pub(crate) mod ask;
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod demo;
+pub(crate) mod drain;
 pub(crate) mod filter;
 pub(crate) mod handle;
 pub(crate) mod init;

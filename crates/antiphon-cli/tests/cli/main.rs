@@ -5,6 +5,7 @@
 mod access;
 mod ask;
 mod bench;
+mod check;
 mod config;
 mod contexts;
 mod demo;

@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 44] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 42] = [
     &["filter"],
     &["filter", "check"],
     &["ping"],
+    &["check"],
+    &["drain"],
     &["close"],
     &["bench"],
     &["init"],
@@ -78,6 +80,7 @@ fn version_and_help_are_not_errors() {
       sessions     List the sessions that match a filter
       filter       Work with session filters
       ping         Measure how long the server takes to answer
+      check        Check whether a server is ready
       close        Close a session
       bench        Measure requests per second and their latency
       context      Keep settings of connections under names

@@ -13,6 +13,10 @@ use crate::config::Network;
 /// The port that applications written for Diffusion expect; loopback, until somebody decides who may reach it.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
+/// Next to the default port for clients; loopback, because whoever reaches it may look at everything.
+pub(super) const OPERATIONS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 /// Enough for a whole fleet that comes back at once, since the rest waits in the accept queue.
 pub(super) const HANDSHAKES: usize = 1_000;
 

@@ -226,6 +226,8 @@ pub(super) static KEYS: &[Key] = &[
     key!(drain.timeout, "how long requests that are under way may take, and sessions to leave").live(),
     key!(drain.rate, "how many sessions leave in a second; more if they would not all have left after half of the time").live(),
     key!(http.origins, "web pages that may connect: `any`, `same` for those of the host that they connect to, or a list such as `[\"https://app.example\"]`").live(),
+    key!(operations.listen, "where operators ask, see operations.md: health, metrics; `off` for nowhere"),
+    key!(audit.file, "where the audit log is appended to").default_is("none").such_as("\"audit.log\""),
     key!(limits.maximum_message, "bytes of one message from a client"),
     key!(limits.mailbox, "bytes that may wait for one session").live(),
     key!(limits.sessions, "sessions at once").live(),

@@ -12,6 +12,7 @@ use toml::de::DeValue;
 use crate::config::ClientCertificates;
 use crate::config::LogFormat;
 use crate::config::Network;
+use crate::config::OperationsAddress;
 use crate::config::Origins;
 use crate::config::span::Span;
 
@@ -157,6 +158,26 @@ impl Setting for SocketAddr {
         Some(quoted(&self.to_string()))
     }
 }
+
+impl Setting for OperationsAddress {
+    fn expected() -> String {
+        format!("{}; or \"{OFF}\" for none", SocketAddr::expected())
+    }
+
+    fn read(given: &Given<'_>) -> Option<Self> {
+        if given.text() == Some(OFF) {
+            return Some(Self(None));
+        }
+        SocketAddr::read(given).map(|address| Self(Some(address)))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.0.map_or_else(|| Some(quoted(OFF)), |address| address.show())
+    }
+}
+
+/// In place of an address.
+const OFF: &str = "off";
 
 impl Setting for PathBuf {
     fn expected() -> String {

@@ -26,6 +26,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// Of every listener; `address` is the first.
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) operations: Option<SocketAddr>,
     pub(crate) handle: Handle,
     pub(crate) running: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
@@ -40,16 +41,11 @@ impl TestServer {
         let mut config = Config::dev(any_port());
         change(&mut config);
         let server = Server::bind(config).unwrap();
-        let handle = server.handle();
         let addresses = server.local_addrs().to_vec();
+        let (operations, handle) = (server.operations_addr(), server.handle());
         let (stop, stopped) = oneshot::channel();
-        Self {
-            address: addresses[0],
-            addresses,
-            handle,
-            running: tokio::spawn(server.run(stopped)),
-            stop,
-        }
+        let (address, running) = (addresses[0], tokio::spawn(server.run(stopped)));
+        Self { address, addresses, operations, handle, running, stop }
     }
 
     /// Ends it and returns what still runs.

@@ -44,6 +44,23 @@ fn the_documented_example_shows_the_defaults() {
 }
 
 #[test]
+fn operators_can_be_given_an_address_or_none_and_an_audit_log() {
+    let config = Config::parse("").unwrap();
+    assert_eq!(config.operations.listen.0, Some("127.0.0.1:8081".parse().unwrap()));
+    assert_eq!(config.audit.file, None);
+    let config =
+        Config::parse("[operations]\nlisten = \"[::1]:9\"\n[audit]\nfile = \"a/b\"").unwrap();
+    assert_eq!(config.operations.listen.0, Some("[::1]:9".parse().unwrap()));
+    assert_eq!(config.audit.file.as_deref(), Some(Path::new("a/b")));
+    let config = Config::parse("[operations]\nlisten = \"off\"").unwrap();
+    assert_eq!(config.operations.listen.0, None);
+    let error = Config::parse("[operations]\nlisten = \"none\"").unwrap_err().to_string();
+    for part in ["operations.listen", "\"none\"", "127.0.0.1:8080", "\"off\" for none"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
 fn every_key_is_read() {
     let config = Config::parse(
         r#"

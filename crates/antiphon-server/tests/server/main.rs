@@ -19,10 +19,12 @@
 //! | `configuration` | what a file may say |
 //! | `layers` | where values come from, and which one counts |
 //! | `certificates` | an authority that signs them, and files that hold them |
+//! | `operations`, `audit` | what operators are told, and what is written down |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod audit;
 mod certificate_files;
 mod certificates;
 mod client;
@@ -38,6 +40,7 @@ mod layers;
 mod liveness;
 mod malformed;
 mod messages;
+mod operations;
 mod reconnecting;
 mod slow;
 mod tls;
