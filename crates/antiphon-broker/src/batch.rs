@@ -21,6 +21,7 @@ use crate::authentication::Authentication;
 use crate::broker::Broker;
 use crate::config::Policy;
 use crate::error::ServiceError;
+use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
 use crate::session::Connection;
@@ -131,6 +132,15 @@ impl<'b, X> Batch<'b, X> {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
             self.counts.refuse(is_request(number), error.reason);
+            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
+            if error.reason == Reason::ACCESS_DENIED {
+                let (session, text) = (self.session.id(), &error.text);
+                self.broker.note(outbox, || Note::Denied {
+                    session,
+                    service: number,
+                    text: text.clone(),
+                });
+            }
             let limits = &self.policy.limits;
             self.session.post(error.text.len() + 16, limits, outbox, |out| {
                 message::put_error(out, conversation, error.reason, &error.text);

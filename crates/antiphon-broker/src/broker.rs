@@ -30,6 +30,7 @@ use crate::filter::Filter;
 use crate::liveness::Patience;
 use crate::locks::Locks;
 use crate::messaging::Ending;
+use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
 use crate::profile::Roles;
@@ -40,6 +41,7 @@ use crate::session::Session;
 use crate::stats::Counts;
 use crate::stats::End;
 use crate::stats::Mismatch;
+use crate::stats::PathFigures;
 use crate::stats::Stats;
 use crate::stats::Totals;
 use crate::time::Millis;
@@ -58,7 +60,8 @@ pub struct Broker<X> {
     pub(crate) listeners: Mutex<Listeners<X>>,
     pub(crate) locks: Mutex<Locks<X>>,
     /// The sessions that can be taken up again.
-    pub(crate) tokens: Mutex<HashMap<SessionToken, SessionId>>,
+    /// Keyed by secrets, so with the standard library's hash, which tells nobody how near a guess is.
+    pub(crate) tokens: Mutex<std::collections::HashMap<SessionToken, SessionId>>,
     pub(crate) totals: Totals,
     /// Tells messages apart.
     pub(crate) hasher: RandomState,
@@ -147,7 +150,7 @@ impl<X> Broker<X> {
         for session in &sessions {
             let responder = session.id();
             for request in session.drain_pending() {
-                let ending = Ending { end: End::ShutDown, responder, outcome: &error };
+                let ending = Ending { end: End::ShutDown, responder, outcome: &error, took: None };
                 self.complete(request, &ending, &mut counts, outbox);
             }
         }
@@ -165,9 +168,23 @@ impl<X> Broker<X> {
         stats.routes = self.routes.len();
         self.visit(|session| {
             stats.sessions += 1;
+            stats.connected += usize::from(session.is_connected());
             stats.ledger.in_flight += u64::from(session.in_flight());
+            let (queued, is_blocked) = session.queue();
+            stats.queued_bytes += queued as u64;
+            stats.blocked += usize::from(is_blocked);
         });
         stats
+    }
+
+    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and three more.
+    #[must_use]
+    pub fn path_figures(&self) -> Vec<PathFigures> {
+        let mut handlers = vec![0; usize::from(u8::MAX)];
+        for (label, count) in self.routes.handlers() {
+            handlers[label.index()] += count as u64;
+        }
+        self.totals.per_path.figures(&handlers)
     }
 
     /// A step of the audit of all requests; see `stats/ledger.rs`. It is to be called now and then, but not before every
@@ -217,9 +234,18 @@ impl<X> Broker<X> {
     /// while it is evaluated.
     pub(crate) fn matching(&self, filter: &Filter) -> Vec<Arc<Session<X>>> {
         let mut sessions = self.registry.read().candidates(filter);
+        let compared = sessions.len();
         sessions
             .retain(|session| session.is_connected() && filter.matches(session.profile().as_ref()));
+        self.totals.filter(compared, sessions.len());
         sessions
+    }
+
+    /// Notes something for the driver, if it wants that.
+    pub(crate) fn note(&self, outbox: &mut Outbox<X>, note: impl FnOnce() -> Note) {
+        if self.config.notes {
+            outbox.notes.push(note());
+        }
     }
 
     pub(crate) fn respond(
@@ -261,6 +287,9 @@ impl<X> Broker<X> {
         let before = session.profile();
         let after = change(&before);
         if self.registry.write().update(session, &after) {
+            if self.config.notes {
+                outbox.notes.extend(Note::changed(session.id(), &before, &after));
+            }
             listeners.updated(session, (&before, &after), &self.policy().limits, outbox);
         }
     }
@@ -280,6 +309,8 @@ impl<X> Broker<X> {
     ) {
         let token = session.token();
         let Some(remains) = session.end(reason, outbox) else { return };
+        self.totals.close(reason);
+        self.note(outbox, || Note::Closed { session: session.id(), reason });
         if let Some(token) = token {
             self.tokens.lock().remove(&token);
         }
@@ -313,7 +344,8 @@ impl<X> Broker<X> {
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
         let mut counts = Counts::default();
         for request in unanswered {
-            self.complete(request, &Ending { end, responder, outcome }, &mut counts, outbox);
+            let ending = Ending { end, responder, outcome, took: None };
+            self.complete(request, &ending, &mut counts, outbox);
         }
         self.totals.add(&counts);
     }
@@ -325,7 +357,8 @@ impl<X> Broker<X> {
             let text =
                 format!("no response within {allowed:?}; the request may have been executed");
             let outcome = &Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
-            let ending = Ending { end: End::TimedOut, responder: session.id(), outcome };
+            let responder = session.id();
+            let ending = Ending { end: End::TimedOut, responder, outcome, took: None };
             self.complete(request, &ending, &mut counts, outbox);
         }
         self.totals.add(&counts);

@@ -31,6 +31,8 @@ pub struct BrokerConfig {
     pub recovery: Recovery,
     /// When a client that says nothing is taken for gone.
     pub liveness: Liveness,
+    /// Whether events are noted in the outbox, for an audit log.
+    pub notes: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -99,6 +101,7 @@ impl Default for BrokerConfig {
             security: Security::stock(),
             recovery: Recovery::default(),
             liveness: Liveness::default(),
+            notes: false,
             limits: Limits::default(),
         }
     }
@@ -175,12 +178,13 @@ pub(crate) struct Fixed {
     pub(crate) server_name: String,
     pub(crate) ping_period: Duration,
     pub(crate) security: Security,
+    pub(crate) notes: bool,
 }
 
 impl Fixed {
     pub(crate) fn new(config: BrokerConfig) -> Self {
-        let BrokerConfig { node, server_name, ping_period, security, .. } = config;
-        Self { node, server_name, ping_period, security }
+        let BrokerConfig { node, server_name, ping_period, security, notes, .. } = config;
+        Self { node, server_name, ping_period, security, notes }
     }
 }
 

@@ -8,25 +8,29 @@ use antiphon_wire::value::InvalidValue;
 
 use crate::access::GlobalPermission;
 use crate::properties::PropertiesError;
+use crate::stats::Limit;
 
 /// The reason code and text of a SERVICE_ERROR.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceError {
     pub(crate) reason: Reason,
     pub(crate) text: String,
+    /// The bound that was met, if that is the reason.
+    pub(crate) limit: Option<Limit>,
 }
 
 impl ServiceError {
     pub(crate) fn new(reason: Reason, text: impl Into<String>) -> Self {
-        Self { reason, text: text.into() }
+        Self { reason, text: text.into(), limit: None }
     }
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::new(Reason::INVALID_DATA, text)
     }
 
-    pub(crate) fn overloaded(text: &str) -> Self {
-        Self::new(Reason::REJECTED_REQUEST, format!("overloaded: {text}"))
+    pub(crate) fn overloaded(limit: Limit, text: &str) -> Self {
+        let error = Self::new(Reason::REJECTED_REQUEST, format!("overloaded: {text}"));
+        Self { limit: Some(limit), ..error }
     }
 
     pub(crate) fn lacks(permission: GlobalPermission) -> Self {

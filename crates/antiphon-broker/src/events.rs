@@ -36,6 +36,7 @@ use crate::outbox::Outbox;
 use crate::profile::Profile;
 use crate::properties::KeySelection;
 use crate::session::Session;
+use crate::stats::Limit;
 
 /// Everybody who listens.
 #[derive(Debug)]
@@ -280,7 +281,10 @@ impl<X> Batch<'_, X> {
             .iter()
             .filter(|listener| listener.session.id() == self.session.id());
         if own.count() >= limits.listeners_per_session {
-            return Err(ServiceError::overloaded("the session has too many session listeners"));
+            return Err(ServiceError::overloaded(
+                Limit::Listeners,
+                "the session has too many session listeners",
+            ));
         }
         self.respond(conversation, accepted, outbox);
         let mut sessions: Vec<_> = self.broker.registry.read().iter().cloned().collect();

@@ -19,6 +19,7 @@
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
+//! | `stats`, `notes` | what is counted, and what may be written down |
 //! | [`filter`] | the session filter language |
 //! | [`access`], [`roles`], [`properties`] | what a session may do, and what it is known by |
 
@@ -35,6 +36,7 @@ mod liveness;
 mod locks;
 mod mailbox;
 mod messaging;
+mod notes;
 mod opening;
 mod outbox;
 mod pending;
@@ -67,16 +69,21 @@ pub use crate::config::PathRule;
 pub use crate::config::Recovery;
 pub use crate::draining::Left;
 pub use crate::mailbox::Spare;
+pub use crate::notes::Note;
 pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;
 pub use crate::profile::Roles;
 pub use crate::session::Connection;
 pub use crate::session::Flush;
 pub use crate::session::Session;
+pub use crate::stats::BOUNDS;
 pub use crate::stats::End;
 pub use crate::stats::Kind;
 pub use crate::stats::Ledger;
+pub use crate::stats::Limit;
+pub use crate::stats::MAX_PATHS;
 pub use crate::stats::Mismatch;
+pub use crate::stats::PathFigures;
 pub use crate::stats::Refusal;
 pub use crate::stats::Stats;
 pub use crate::time::Millis;

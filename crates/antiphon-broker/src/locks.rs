@@ -32,6 +32,7 @@ use crate::error::ServiceError;
 use crate::error::parse_path;
 use crate::outbox::Outbox;
 use crate::session::Session;
+use crate::stats::Limit;
 
 /// Every lock that somebody holds, and who waits for it.
 #[derive(Debug)]
@@ -244,9 +245,10 @@ impl<X> Batch<'_, X> {
             return Err(ServiceError::new(Reason::SESSION_CLOSED, "the session has ended"));
         }
         let wait = Wait { session: self.session.clone(), conversation, request, scope };
-        let granted = locks
-            .acquire(name, wait, self.policy.limits.locks_per_session)
-            .map_err(|TooMany| ServiceError::overloaded("the session has too many locks"))?;
+        let granted =
+            locks.acquire(name, wait, self.policy.limits.locks_per_session).map_err(|TooMany| {
+                ServiceError::overloaded(Limit::Locks, "the session has too many locks")
+            })?;
         self.broker.tell_grants(granted, outbox);
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::profile::Roles;
 use crate::registry::SESSION_ID;
 use crate::session::Client;
 use crate::session::Session;
+use crate::stats::Limit;
 use crate::time::Millis;
 use crate::time::millis;
 
@@ -89,6 +90,7 @@ impl<X> Broker<X> {
             return Err(Refusal::ServerInitialising);
         }
         if registry.len() >= self.policy().limits.sessions {
+            self.totals.exceed(Limit::Sessions);
             return Err(Refusal::LicenseExceeded);
         }
         if is_kept {
@@ -97,6 +99,7 @@ impl<X> Broker<X> {
         }
         registry.insert(session.clone());
         drop(registry);
+        self.totals.opened.fetch_add(1, Relaxed);
         outbox.touched.append(&mut welcome.touched);
         listeners.opened(&session, &self.policy().limits, outbox);
         drop(listeners);

@@ -10,6 +10,7 @@ use antiphon_wire::ids::ConversationId;
 use slab::Slab;
 
 use crate::session::Session;
+use crate::stats::Label;
 use crate::stats::Page;
 use crate::time::Millis;
 
@@ -26,6 +27,8 @@ pub(crate) struct InFlight<X> {
     pub(crate) sequence: u64,
     /// Where it stands in the ledger.
     pub(crate) page: Page,
+    /// Which figures it counts for.
+    pub(crate) label: Label,
 }
 
 /// In which form the sender is told the outcome.

@@ -1,6 +1,7 @@
 //! From a connection that was lost to another one, or to the end of the session.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use antiphon_wire::connect::Accepted;
@@ -84,12 +85,14 @@ impl<X> Broker<X> {
             .ok_or(Refusal::UnknownSession)?;
         inbound.connection = match taken_up {
             TakenUp::Resumed(connection) => {
+                self.totals.resumed.fetch_add(1, Relaxed);
                 if request.family == ClientFamily::JavaScript {
                     watch_replay(&session, &mut inbound, asked.server_sequence, outbox);
                 }
                 connection
             }
             TakenUp::Restarted(connection, remains) => {
+                self.totals.restarted.fetch_add(1, Relaxed);
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
                 self.undo(&session, remains, End::RecipientRestarted, outbox);

@@ -21,6 +21,7 @@ use thiserror::Error;
 use crate::config::Choice;
 use crate::properties::KeySelection;
 use crate::session::Session;
+use crate::stats::Label;
 
 /// A session's registration for a path and all below it. The session's id tells the node that owns it.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Handler<X> {
     pub(crate) keys: KeySelection,
     /// Whoever found it in a route from before must pass it by. Written with the session locked.
     removed: AtomicBool,
+    /// Which figures its requests count for.
+    pub(crate) label: Label,
 }
 
 impl<X> Handler<X> {
@@ -40,10 +43,10 @@ impl<X> Handler<X> {
         session: Arc<Session<X>>,
         path: Path<'_>,
         conversation: ConversationId,
-        keys: KeySelection,
+        (keys, label): (KeySelection, Label),
     ) -> Self {
         let removed = AtomicBool::new(false);
-        Self { session, path: path.as_str().into(), conversation, keys, removed }
+        Self { session, path: path.as_str().into(), conversation, keys, label, removed }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -142,6 +145,14 @@ impl<X> Routes<X> {
             &guard,
         );
         !matches!(outcome, papaya::Compute::Aborted(()))
+    }
+
+    /// How many handlers each path has, with what their requests count for.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = (Label, usize)> {
+        let pinned = self.by_path.pin();
+        let counts: Vec<_> =
+            pinned.values().map(|route| (route.handlers[0].label, route.handlers.len())).collect();
+        counts.into_iter()
     }
 
     /// Gives every route the choice for its path.

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::error::Reason;
+use antiphon_wire::service::events::CloseReason;
 
 /// An enum whose variants have names, and count from 0.
 macro_rules! table {
@@ -30,6 +31,7 @@ macro_rules! table {
 }
 
 mod ledger;
+mod per_path;
 
 pub(crate) use crate::stats::ledger::Book;
 pub use crate::stats::ledger::End;
@@ -38,6 +40,12 @@ pub use crate::stats::ledger::Kind;
 pub use crate::stats::ledger::Ledger;
 pub use crate::stats::ledger::Mismatch;
 pub(crate) use crate::stats::ledger::Page;
+pub use crate::stats::per_path::BOUNDS;
+pub(crate) use crate::stats::per_path::Label;
+pub use crate::stats::per_path::MAX_PATHS;
+pub use crate::stats::per_path::PathFigures;
+use crate::stats::per_path::PerPath;
+use crate::stats::per_path::Run;
 
 table! {
     /// Why a service call was refused.
@@ -63,6 +71,26 @@ table! {
     }
 }
 
+table! {
+    /// A bound that somebody met.
+    Limit {
+        /// A session has as many requests to answer, or bytes to read, as it may.
+        Recipient = "requests_per_handler_or_mailbox",
+        /// A session awaits as many answers as it may.
+        Sender = "requests_per_sender",
+        /// A session has as many handlers as it may.
+        Handlers = "handlers_per_session",
+        /// A session has as many session listeners as it may.
+        Listeners = "listeners_per_session",
+        /// A session holds or awaits as many locks as it may.
+        Locks = "locks_per_session",
+        /// There are as many sessions as there may be.
+        Sessions = "sessions",
+        /// A session did not read, and was ended.
+        Unread = "mailbox",
+    }
+}
+
 impl Refusal {
     /// What an error reason means.
     pub(crate) fn of(reason: Reason) -> Self {
@@ -85,6 +113,12 @@ impl Refusal {
 pub struct Stats {
     /// Open sessions.
     pub sessions: usize,
+    /// Those of them that have a connection.
+    pub connected: usize,
+    /// Those of them whose socket takes no more bytes.
+    pub blocked: usize,
+    /// Bytes that wait for sessions, in all.
+    pub queued_bytes: u64,
     /// Paths that have handlers.
     pub routes: usize,
     /// The requests.
@@ -93,6 +127,20 @@ pub struct Stats {
     pub mismatched: u64,
     /// Answers that came too late, twice, or to nothing.
     pub stray_answers: u64,
+    /// Sessions that were opened.
+    pub opened: u64,
+    /// Sessions that came back and missed nothing.
+    pub resumed: u64,
+    /// Sessions that came back and had to begin anew.
+    pub restarted: u64,
+    /// Filters that were compared with sessions.
+    pub filters: u64,
+    /// Sessions that such filters were compared with, and those that matched.
+    pub filtered: u64,
+    /// See [`Stats::filtered`].
+    pub matched: u64,
+    closed: [u64; CLOSE_REASONS],
+    pub(crate) exceeded: [u64; LIMITS],
     refused_requests: [u64; REFUSALS],
     refused_calls: [u64; REFUSALS],
 }
@@ -110,6 +158,23 @@ impl Stats {
         self.refused_calls[refusal as usize]
     }
 
+    /// How often a bound was met.
+    #[must_use]
+    pub fn exceeded(&self, limit: Limit) -> u64 {
+        self.exceeded[limit as usize]
+    }
+
+    /// Sessions that ended for one reason.
+    #[must_use]
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        self.closed[reason as usize] += 1;
+    }
+
     #[cfg(test)]
     pub(crate) fn refuse(&mut self, is_request: bool, reason: Reason) {
         let counts = if is_request { &mut self.refused_requests } else { &mut self.refused_calls };
@@ -121,6 +186,7 @@ impl Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) ledger: Entries,
+    pub(crate) run: Run,
     pub(crate) stray_answers: u32,
     /// Nearly always none.
     pub(crate) refusals: Vec<(bool, Refusal)>,
@@ -137,7 +203,16 @@ impl Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) book: Book,
+    pub(crate) per_path: PerPath,
     stray_answers: AtomicU64,
+    pub(crate) opened: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    pub(crate) restarted: AtomicU64,
+    filters: AtomicU64,
+    filtered: AtomicU64,
+    matched: AtomicU64,
+    closed: [AtomicU64; CLOSE_REASONS],
+    exceeded: [AtomicU64; LIMITS],
     refused_requests: [AtomicU64; REFUSALS],
     refused_calls: [AtomicU64; REFUSALS],
 }
@@ -145,6 +220,7 @@ pub(crate) struct Totals {
 impl Totals {
     pub(crate) fn add(&self, counts: &Counts) {
         self.book.add(&counts.ledger);
+        self.per_path.add(&counts.run);
         if counts.stray_answers > 0 {
             self.stray_answers.fetch_add(u64::from(counts.stray_answers), Relaxed);
         }
@@ -152,6 +228,41 @@ impl Totals {
             let totals = if *is_request { &self.refused_requests } else { &self.refused_calls };
             totals[*refusal as usize].fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts an accepted request that ends; `took` are the milliseconds until its answer came.
+    pub(crate) fn end(
+        &self,
+        counts: &mut Counts,
+        place: (Page, Label),
+        end: End,
+        took: Option<u64>,
+    ) {
+        let (page, label) = place;
+        counts.ledger.end(page, end);
+        self.per_path.count(&mut counts.run, label, end, took);
+    }
+
+    /// Counts the end of a session.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        if reason == CloseReason::MessageQueueLimitReached {
+            self.exceed(Limit::Unread);
+        }
+        if let Some(count) = self.closed.get(reason as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts that somebody met a bound.
+    pub(crate) fn exceed(&self, limit: Limit) {
+        self.exceeded[limit as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a filter that was compared with some sessions, and matched some of them.
+    pub(crate) fn filter(&self, compared: usize, matched: usize) {
+        self.filters.fetch_add(1, Relaxed);
+        self.filtered.fetch_add(compared as u64, Relaxed);
+        self.matched.fetch_add(matched as u64, Relaxed);
     }
 
     /// What was counted; what is there now is left at 0.
@@ -162,11 +273,24 @@ impl Totals {
             ledger: self.book.ledger(),
             mismatched: self.book.mismatched(),
             stray_answers: self.stray_answers.load(Relaxed),
+            opened: self.opened.load(Relaxed),
+            resumed: self.resumed.load(Relaxed),
+            restarted: self.restarted.load(Relaxed),
+            filters: self.filters.load(Relaxed),
+            filtered: self.filtered.load(Relaxed),
+            matched: self.matched.load(Relaxed),
+            closed: self.closed.each_ref().map(|count| count.load(Relaxed)),
+            exceeded: self.exceeded.each_ref().map(|count| count.load(Relaxed)),
             refused_requests: load(&self.refused_requests),
             refused_calls: load(&self.refused_calls),
             ..Stats::default()
         }
     }
 }
+
+/// Reasons are numbered from 0, see the wire.
+const CLOSE_REASONS: usize = 16;
+
+const LIMITS: usize = Limit::ALL.len();
 
 const REFUSALS: usize = Refusal::ALL.len();

@@ -12,6 +12,8 @@ use antiphon::FilterError;
 use antiphon_server::config::Origin;
 use antiphon_server::config::Problem;
 use antiphon_server::config::Refused;
+use antiphon_server::security::StoreError;
+use antiphon_server::security::password::PasswordError;
 use serde::Serialize;
 use serde_json::json;
 
@@ -163,6 +165,18 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Call { error, filter: None, hint: None }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@ mod contexts;
 mod exit;
 mod failure;
 mod logging;
+mod operations;
 mod output;
 mod signals;
 mod values;
@@ -19,18 +20,24 @@ use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
 use crate::arguments::environment;
+use crate::commands::access;
 use crate::commands::ask;
 use crate::commands::bench;
+use crate::commands::check;
 use crate::commands::close;
 use crate::commands::completions;
 use crate::commands::config;
 use crate::commands::context;
 use crate::commands::demo;
+use crate::commands::drain;
 use crate::commands::filter;
 use crate::commands::handle;
+use crate::commands::init;
 use crate::commands::man;
 use crate::commands::ping;
+use crate::commands::principal;
 use crate::commands::request;
+use crate::commands::role;
 use crate::commands::serve;
 use crate::commands::sessions;
 use crate::exit::Exit;
@@ -49,6 +56,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    Init(init::Arguments),
     Config(config::Arguments),
     Request(request::Arguments),
     Ask(ask::Arguments),
@@ -56,9 +64,14 @@ enum Command {
     Sessions(sessions::Arguments),
     Filter(filter::Arguments),
     Ping(ping::Arguments),
+    Check(check::Arguments),
+    Drain(drain::Arguments),
     Close(close::Arguments),
     Bench(bench::Arguments),
     Context(context::Arguments),
+    Principal(principal::Arguments),
+    Role(role::Arguments),
+    Access(access::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -90,8 +103,16 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
+            Self::Init(arguments) => arguments.output.form(),
             Self::Config(arguments) => arguments.output().form(),
-            Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
+            Self::Principal(arguments) => arguments.output().form(),
+            Self::Role(arguments) => arguments.output().form(),
+            Self::Access(arguments) => arguments.output().form(),
+            Self::Check(_)
+            | Self::Drain(_)
+            | Self::Serve(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Output::Text,
         }
     }
 
@@ -110,6 +131,7 @@ impl Command {
         match self {
             Self::Demo(_) => demo::run(output),
             Self::Serve(arguments) => serve::run(&arguments),
+            Self::Init(arguments) => init::run(&arguments, output),
             Self::Config(arguments) => config::run(&arguments, output),
             Self::Request(arguments) => request::run(&arguments, output),
             Self::Ask(arguments) => ask::run(&arguments, output),
@@ -117,9 +139,14 @@ impl Command {
             Self::Sessions(arguments) => sessions::run(&arguments, output),
             Self::Filter(arguments) => filter::run(&arguments, output),
             Self::Ping(arguments) => ping::run(&arguments, output),
+            Self::Check(arguments) => check::run(&arguments, output),
+            Self::Drain(arguments) => drain::run(&arguments, output),
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),
             Self::Context(arguments) => context::run(arguments, output),
+            Self::Principal(arguments) => principal::run(&arguments, output),
+            Self::Role(arguments) => role::run(&arguments, output),
+            Self::Access(arguments) => access::run(&arguments, output),
             Self::Completions(arguments) => completions::run(&arguments, command()),
             Self::Man(arguments) => man::run(&arguments, command()),
         }

@@ -1,4 +1,4 @@
-//! The signals that end a command, and the one that asks a server to read its configuration again.
+//! The signals that a command minds: those that end it, and the one that asks a server to look at its files again.
 
 use std::io;
 

@@ -10,6 +10,9 @@ use antiphon_broker::properties;
 use antiphon_broker::properties::Trust;
 use antiphon_wire::connect::Credentials;
 
+/// How it is named in figures and in the audit log.
+pub(crate) const LINK: &str = "development";
+
 /// Decides who is let in, and which of the proposed session properties are believed.
 pub(crate) struct Authenticator {
     dev: bool,

@@ -21,15 +21,18 @@
 mod check;
 mod defaults;
 mod file;
+mod http;
 mod keys;
 mod layers;
 mod listener;
 mod log;
+mod network;
+mod operations;
 mod page;
 mod problem;
 mod setting;
 mod span;
-mod suggestion;
+pub(crate) mod suggestion;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,6 +43,8 @@ use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
 
+pub use crate::config::http::HttpConfig;
+pub use crate::config::http::Origins;
 use crate::config::keys::KEYS;
 pub use crate::config::keys::Key;
 pub use crate::config::keys::keys;
@@ -48,9 +53,14 @@ pub use crate::config::layers::Layers;
 pub use crate::config::layers::Loaded;
 use crate::config::layers::Loader;
 pub use crate::config::layers::Value;
+pub use crate::config::listener::ClientCertificates;
 pub use crate::config::listener::ListenerConfig;
 pub use crate::config::log::Log;
 pub use crate::config::log::LogFormat;
+pub use crate::config::network::Network;
+pub use crate::config::operations::AuditConfig;
+pub use crate::config::operations::OperationsAddress;
+pub use crate::config::operations::OperationsConfig;
 pub use crate::config::page::default_file;
 pub use crate::config::page::key_table;
 pub use crate::config::problem::ConfigError;
@@ -85,6 +95,12 @@ pub struct Config {
     pub liveness: Liveness,
     /// How the server ends without harm. Table `[drain]` of the file.
     pub drain: Drain,
+    /// What is asked of the HTTP request with which a connection begins. Table `[http]` of the file.
+    pub http: HttpConfig,
+    /// Where operators ask. Table `[operations]` of the file.
+    pub operations: OperationsConfig,
+    /// What is written down. Table `[audit]` of the file.
+    pub audit: AuditConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -102,6 +118,23 @@ pub struct Limits {
     pub sessions: usize,
     /// Connections at once that have not become a session yet. Default 1,000.
     pub handshakes: usize,
+    /// Connections at once, of all kinds. Default 110,000.
+    pub connections: usize,
+    /// Connections at once from one address; of IPv6 from one network of 64 bits. Default 10,000.
+    pub connections_per_address: usize,
+    /// Connections at once from one address that have not become a session yet. Default 500.
+    pub handshakes_per_address: usize,
+    /// New connections from one address in a second, on the average of five seconds. Default 200.
+    pub connects_per_address: usize,
+    /// Addresses to which the limits for one address do not apply, since they bring many clients, such as load balancers.
+    /// Default: those of this host, `127.0.0.0/8` and `::1`.
+    pub proxies: Vec<Network>,
+    /// The largest head of an HTTP request, in bytes. Default 64 KiB.
+    pub request_head: usize,
+    /// The longest target of an HTTP request, path and query, in bytes. Default 32 KiB.
+    pub request_target: usize,
+    /// Headers of an HTTP request. Default 100.
+    pub request_headers: usize,
     /// Unanswered requests at one handler session. Default 16,384.
     pub requests_per_handler: u32,
     /// Unanswered requests of one sender. Default 16,384.
@@ -152,6 +185,9 @@ impl Default for Config {
             recovery: broker.recovery,
             liveness: Liveness::default(),
             drain: Drain::default(),
+            http: HttpConfig::default(),
+            operations: OperationsConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
@@ -186,6 +222,14 @@ impl Default for Limits {
             mailbox: broker.mailbox,
             sessions: broker.sessions,
             handshakes: defaults::HANDSHAKES,
+            connections: defaults::CONNECTIONS,
+            connections_per_address: defaults::CONNECTIONS_PER_ADDRESS,
+            handshakes_per_address: defaults::HANDSHAKES_PER_ADDRESS,
+            connects_per_address: defaults::CONNECTS_PER_ADDRESS,
+            proxies: defaults::proxies(),
+            request_head: defaults::REQUEST_HEAD,
+            request_target: defaults::REQUEST_TARGET,
+            request_headers: defaults::REQUEST_HEADERS,
             requests_per_handler: broker.requests_per_handler,
             requests_per_sender: broker.requests_per_sender,
             handshake_timeout: defaults::HANDSHAKE_TIMEOUT,
@@ -194,10 +238,15 @@ impl Default for Limits {
 }
 
 impl Config {
-    /// Development mode on an address.
+    /// Development mode on an address, without a listener for operators: a program that has a server in it needs none.
     #[must_use]
     pub fn dev(address: SocketAddr) -> Self {
-        Self { listeners: vec![ListenerConfig::plain(address)], dev: true, ..Self::default() }
+        Self {
+            listeners: vec![ListenerConfig::plain(address)],
+            dev: true,
+            operations: OperationsConfig { listen: OperationsAddress(None) },
+            ..Self::default()
+        }
     }
 
     /// Reads and checks a file.
@@ -233,7 +282,7 @@ impl Config {
     pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
         let mut config = self.clone();
         for key in KEYS.iter().filter(|key| key.is_live()) {
-            (key.copy)(&mut config, new);
+            key.take_over(&mut config, new);
         }
         let waits = |key: &&Key| key.values(&config) != key.values(new);
         let waiting = KEYS.iter().filter(waits).map(Key::name).collect();

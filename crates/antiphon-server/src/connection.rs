@@ -16,6 +16,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
+use std::time::Instant;
 
 use antiphon_broker::Batch;
 use antiphon_broker::Connection as Number;
@@ -32,6 +33,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use tracing::trace;
 
+use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
 use crate::flush::Session;
@@ -49,8 +51,10 @@ pub(crate) struct Connection {
     dialogue: Dialogue,
     inbound: Inbound,
     task: Option<Waker>,
-    /// Runs while the socket is full.
-    stall: Option<Pin<Box<Sleep>>>,
+    /// Runs while the socket is full, and since when it is.
+    stall: Option<(Pin<Box<Sleep>>, Instant)>,
+    /// Dropped last, when the socket is closed.
+    _admission: Admission,
 }
 
 impl Connection {
@@ -60,6 +64,7 @@ impl Connection {
         place: Place,
         socket: Arc<Socket>,
         inbound: Inbound,
+        admission: Admission,
     ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
@@ -67,6 +72,7 @@ impl Connection {
             inbound,
             task: None,
             stall: None,
+            _admission: admission,
         }
     }
 
@@ -122,7 +128,9 @@ impl Connection {
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Place { session, number, .. } = &self.dialogue.place;
         if self.dialogue.socket.poll_unblocked(cx).is_ready() {
-            self.stall = None;
+            if let Some((_, since)) = self.stall.take() {
+                self.dialogue.shared.figures.blocked_for(since.elapsed());
+            }
             session.unblock(*number);
             // Somebody reads, even if nothing is said.
             session.heard(self.dialogue.shared.clock.now());
@@ -130,14 +138,15 @@ impl Connection {
             flush::write(session);
             return Poll::Pending;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        let begin = || (Box::pin(sleep(STALL)), Instant::now());
+        let (stall, _) = self.stall.get_or_insert_with(begin);
         stall.as_mut().poll(cx)
     }
 
     /// Waits until the last bytes are written and the client has closed too.
     async fn settle(&mut self) {
         poll_fn(|cx| self.poll_written(cx)).await;
-        self.dialogue.socket.shut_down(Shutdown::Write);
+        poll_fn(|cx| self.dialogue.socket.poll_end(cx)).await;
         poll_fn(|cx| self.inbound.poll_discard(cx)).await;
     }
 }
@@ -199,6 +208,7 @@ impl Dialogue {
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
             Some(End::Lose(why)) => self.lose(&why),
         }
+        self.shared.audit.take(&mut outbox.notes, Some(self.place.session.id()));
         used
     }
 
@@ -247,7 +257,9 @@ impl Dialogue {
         let Place { session, number, .. } = &self.place;
         debug!(session = %session.id(), %why, "connection lost");
         let now = self.shared.clock.now();
-        self.shared.broker.lose(session, *number, now, &mut flush::delivery());
+        let mut outbox = flush::delivery();
+        self.shared.broker.lose(session, *number, now, &mut outbox);
+        self.shared.audit.take(&mut outbox.notes, None);
     }
 
     /// Tells the broker, which tells the client.
@@ -274,7 +286,7 @@ fn take_event(
     match event {
         Event::Message(message) => {
             trace!(session = %session.id(), bytes = message.len(), "message");
-            match batch.message(message, outbox) {
+            match shared.figures.timed(message, || batch.message(message, outbox)) {
                 Next::Continue => None,
                 Next::Closed => Some(End::ByBroker),
                 Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
@@ -284,6 +296,8 @@ fn take_event(
                         authentication.credentials(),
                         &authentication.proposed,
                     );
+                    let principal = &authentication.principal;
+                    shared.reauthenticated(session.id(), principal, grant.is_some());
                     batch.authenticated(&authentication, grant, outbox);
                     None
                 }
@@ -338,10 +352,17 @@ mod tests {
     use super::*;
     use crate::Config;
     use crate::handshake::handshake;
+    use crate::listener::Arrival;
+    use crate::operations::audit::Audit;
+    use crate::tls::Acceptors;
 
     /// A session that its client has asked for and nothing else.
     async fn open() -> (Arc<Shared>, TcpStream, Connection) {
-        let shared = Arc::new(Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)));
+        let shared = Arc::new(Shared::new(
+            Config { dev: true, ..Config::default() },
+            NodeId(1),
+            (Acceptors::default(), Audit::start(None).unwrap()),
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
@@ -349,7 +370,9 @@ mod tests {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         client.write_all(request.as_bytes()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
-        let connection = handshake(Arc::clone(&shared), stream, address).await.unwrap();
+        let admission = shared.door.admit(address.ip(), shared.clock.now()).ok().unwrap();
+        let arrival = Arrival { stream, client: address, tls: None };
+        let connection = handshake(Arc::clone(&shared), arrival, admission).await.unwrap();
         assert_eq!(shared.broker.stats().sessions, 1);
         (shared, client, connection)
     }

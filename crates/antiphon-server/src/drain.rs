@@ -9,6 +9,7 @@ use tracing::warn;
 
 use crate::config::Drain;
 use crate::flush;
+use crate::operations::audit::Event;
 use crate::server::SWEEP_PERIOD;
 use crate::server::Shared;
 
@@ -27,6 +28,7 @@ impl Draining {
     pub(crate) fn begin(shared: &Shared, drain: &Drain) -> Self {
         let (now, timeout) = (shared.clock.now(), drain.timeout);
         let left = shared.broker.drain(0, &mut flush::delivery());
+        shared.audit.write(|| Event::Draining);
         let Left { sessions, requests } = left;
         info!(sessions, requests, ?timeout, "draining: no new sessions and handlers are taken");
         let mut draining = Self {
@@ -43,7 +45,10 @@ impl Draining {
     /// One step a sweep.
     pub(crate) fn step(&mut self, shared: &Shared) {
         let now = shared.clock.now();
-        self.left = shared.broker.drain(self.slice, &mut flush::delivery());
+        let mut outbox = flush::delivery();
+        self.left = shared.broker.drain(self.slice, &mut outbox);
+        shared.audit.take(&mut outbox.notes, None);
+        drop(outbox);
         let Left { sessions, requests } = self.left;
         if sessions > 0 && now >= self.next_note {
             self.next_note = now.after(NOTES);

@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::readiness::Readiness;
 use crate::server::Shared;
 use crate::server::broker_config;
+use crate::upgrade::Rules;
 
 /// A running server, seen from outside. Clones are the same server.
 #[derive(Clone)]
@@ -19,8 +20,14 @@ impl Handle {
         Self { shared }
     }
 
-    /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. No session notices. The keys that
-    /// have changed and need a restart are returned; they stay as they were.
+    /// Goes on with the audit log in a new file of the same name, because somebody has renamed the present one.
+    pub fn reopen_audit_log(&self) {
+        self.shared.audit.reopen();
+    }
+
+    /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. The certificates and keys of its
+    /// listeners are read again. No session notices; new connections see it. The keys that have changed and need a restart
+    /// are returned; they stay as they were.
     ///
     /// # Errors
     /// What makes no sense; everything is as it was then.
@@ -29,6 +36,9 @@ impl Handle {
         let (config, waiting) = self.shared.config.load().reloaded(config);
         // What is new may not fit to what had to stay.
         config.check()?;
+        // The only step that can fail comes first.
+        self.shared.acceptors.reload(&config.listeners)?;
+        self.shared.rules.store(Arc::new(Rules::new(&config)));
         self.shared.broker.reconfigure(&broker_config(&config));
         self.shared.config.store(Arc::new(config));
         Ok(waiting)

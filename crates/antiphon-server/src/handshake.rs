@@ -1,7 +1,6 @@
 //! From an accepted socket to an open session, or to a refusal. The whole way has one time limit.
 
 use std::future::poll_fn;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,21 +11,28 @@ use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::put_refused;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::auth;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::connection::Place;
+use crate::door;
+use crate::door::Admission;
 use crate::flush;
 use crate::inbound::Inbound;
 use crate::line::Line;
+use crate::listener::Arrival;
+use crate::operations::audit;
+use crate::operations::audit::Event;
+use crate::operations::figures::snake;
 use crate::random;
 use crate::server::Shared;
-use crate::socket;
 use crate::socket::Socket;
+use crate::tls::Channel;
+use crate::upgrade::Parameters;
 use crate::upgrade::Refused;
 use crate::upgrade::Upgraded;
 use crate::upgrade::upgrade;
@@ -34,17 +40,20 @@ use crate::upgrade::upgrade;
 /// A session that is open, on a socket that wants to be served; `None` if the socket did not get that far.
 pub(crate) async fn handshake(
     shared: Arc<Shared>,
-    stream: TcpStream,
-    client: SocketAddr,
+    arrival: Arrival,
+    mut admission: Admission,
 ) -> Option<Connection> {
+    let client = arrival.client;
     let limit = shared.config.load().limits.handshake_timeout;
-    let Ok(upgraded) = timeout(limit, upgrade(stream)).await else {
-        debug!(%client, "took too long to ask for a session");
-        return None;
+    let agreed = timeout(limit, agree(&shared, arrival)).await;
+    let (mut inbound, socket, request) = match agreed.unwrap_or(Err(door::Refused::Timeout)) {
+        Ok(agreed) => agreed,
+        Err(why) => {
+            shared.door.refused(client.ip(), shared.clock.now(), why);
+            return None;
+        }
     };
-    let Upgraded { stream, leftover, request } = upgraded?;
-    let (reader, writer) = stream.into_split();
-    let (inbound, socket) = (Inbound::new(reader, leftover), Arc::new(Socket::new(writer)));
+    let principal = request.as_ref().map_or_else(|_| String::new(), principal);
     let opened = request.and_then(|request| {
         let opened = if request.reconnection.is_some() {
             take_up(&shared, &request, &socket, client)
@@ -54,13 +63,46 @@ pub(crate) async fn handshake(
         opened.map_err(|refusal| Refused { version: request.version.number(), refusal })
     });
     match opened {
-        Ok(place) => Some(Connection::new(shared, place, socket, inbound)),
+        Ok(place) => {
+            admission.opened();
+            Some(Connection::new(shared, place, socket, inbound, admission))
+        }
         Err(refused) => {
             debug!(%client, ?refused, "connection refused");
-            refuse(inbound, &refused).await;
+            let reason = snake(refused.refusal);
+            shared.figures.failed.count([&reason]);
+            let address = client.to_string();
+            shared.audit.write(|| Event::Refused { principal: &principal, address, reason });
+            refuse(&mut inbound, &socket, &refused).await;
             None
         }
     }
+}
+
+/// Establishes TLS where the listener has it, then WebSocket.
+async fn agree(
+    shared: &Shared,
+    arrival: Arrival,
+) -> Result<(Inbound, Arc<Socket>, Parameters), door::Refused> {
+    let (stream, channel, leftover, request) = match arrival.tls {
+        None => {
+            let upgraded = upgrade(&shared.rules.load(), arrival.stream, false).await?;
+            (upgraded.stream, None, upgraded.leftover, upgraded.request)
+        }
+        Some(acceptor) => {
+            let stream = acceptor.accept(arrival.stream).await.map_err(|error| {
+                debug!(client = %arrival.client, %error, "no TLS session");
+                door::Refused::Tls
+            })?;
+            let Upgraded { stream, leftover, request } =
+                upgrade(&shared.rules.load(), stream, true).await?;
+            let (stream, session) = stream.into_inner();
+            (stream, Some(Arc::new(Channel::new(session))), leftover, request)
+        }
+    };
+    let (reader, writer) = stream.into_split();
+    let inbound = Inbound::new(reader, channel.clone(), leftover);
+    Ok((inbound, Arc::new(Socket::new(writer, channel)), request))
 }
 
 /// Gives a session that has lost its connection this one. Its token is the proof.
@@ -72,8 +114,14 @@ fn take_up(
 ) -> Result<Place, Refusal> {
     let attach = |line: &Line, connection| line.replace(connection, Arc::clone(socket));
     let now = shared.clock.now();
-    let (session, number) =
-        shared.broker.reconnect(request, now, attach, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let taken_up = shared.broker.reconnect(request, now, attach, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let (session, number) = taken_up?;
+    shared.audit.write(|| Event::Reconnection {
+        session: session.id().to_string(),
+        address: client.to_string(),
+    });
     debug!(session = %session.id(), %client, "session taken up again");
     Ok(Place::new(session, number, request.family))
 }
@@ -84,10 +132,13 @@ fn open(
     socket: &Arc<Socket>,
     client: SocketAddr,
 ) -> Result<Place, Refusal> {
-    let grant = shared
-        .authenticator
-        .authenticate(&request.principal, request.credentials(), &request.properties)
-        .ok_or(Refusal::AuthenticationFailed)?;
+    let grant = shared.authenticator.authenticate(
+        &request.principal,
+        request.credentials(),
+        &request.properties,
+    );
+    shared.figures.authenticated(auth::LINK, grant.is_some());
+    let grant = grant.ok_or(Refusal::AuthenticationFailed)?;
     let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
     let opening = Opening {
         request,
@@ -99,23 +150,39 @@ fn open(
         now: shared.clock.now(),
     };
     let line = Line::new(Arc::clone(socket));
-    let session = shared.broker.open(opening, line, &mut flush::delivery())?;
+    let mut outbox = flush::delivery();
+    let opened = shared.broker.open(opening, line, &mut outbox);
+    shared.audit.take(&mut outbox.notes, None);
+    let session = opened?;
+    shared.audit.write(|| Event::Login {
+        session: session.id().to_string(),
+        principal: audit::shown(&request.principal),
+        address: client.to_string(),
+        authenticator: auth::LINK,
+    });
     let (principal, family) = (&request.principal, request.family);
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
     Ok(Place::new(session, Number::FIRST, request.family))
 }
 
+fn principal(request: &ConnectionRequest) -> String {
+    audit::shown(&request.principal).to_owned()
+}
+
 /// Tells the client why, and closes the socket.
-async fn refuse(mut inbound: Inbound, refused: &Refused) {
+async fn refuse(inbound: &mut Inbound, socket: &Socket, refused: &Refused) {
     let mut farewell = Vec::new();
     put_message(&mut farewell, 3, |out| {
         put_refused(out, refused.version, refused.refusal);
     });
     put_close(&mut farewell, 1000);
-    // So few bytes always fit into a socket to which nothing was written yet, unless it is gone.
-    let _ = inbound.stream().try_write(&farewell);
-    socket::shut_down(inbound.stream(), Shutdown::Write);
-    let _ = timeout(LINGER, poll_fn(|cx| inbound.poll_discard(cx))).await;
+    // So few bytes always fit into a socket to which little was written yet, unless it is gone.
+    let _ = socket.try_write(&farewell);
+    let leave = async {
+        poll_fn(|cx| socket.poll_end(cx)).await;
+        poll_fn(|cx| inbound.poll_discard(cx)).await;
+    };
+    let _ = timeout(LINGER, leave).await;
 }
 
 /// What sessions see as property `$Connector`.

@@ -15,9 +15,12 @@
 //! | module | does |
 //! |---|---|
 //! | `listener` | accepts sockets, backs off when the system has none left |
+//! | `door` | turns away whoever is one too many, and counts |
+//! | `tls` | encrypts, and proves who the server and perhaps the client is |
 //! | `upgrade` | HTTP: answers people, turns WebSocket requests into raw sockets |
 //! | `handshake` | authenticates, opens the session or refuses the connection |
 //! | `connection` | one task a session: bytes to frames to the broker, and the end |
+//! | `operations` | beside them: health, metrics and the audit log, for operators |
 //! | `flush` | writes what the broker put into mailboxes, in as few writes as possible |
 //!
 //! Nothing here decides who gets which message; that is the broker's.
@@ -25,8 +28,11 @@
 pub mod config;
 
 mod auth;
+pub mod security;
+
 mod clock;
 mod connection;
+mod door;
 mod drain;
 mod flush;
 mod handle;
@@ -35,18 +41,27 @@ mod inbound;
 mod keepalive;
 mod line;
 mod listener;
+mod operations;
+mod origin;
 mod random;
 mod readiness;
 mod server;
 mod socket;
+mod tls;
 mod upgrade;
 
+pub use config::AuditConfig;
+pub use config::ClientCertificates;
 pub use config::Config;
 pub use config::ConfigError;
 pub use config::Drain;
+pub use config::HttpConfig;
 pub use config::Limits;
 pub use config::ListenerConfig;
 pub use config::Liveness;
+pub use config::Network;
+pub use config::OperationsConfig;
+pub use config::Origins;
 pub use flush::runtime;
 pub use handle::Handle;
 pub use readiness::Readiness;

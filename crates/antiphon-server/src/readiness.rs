@@ -13,6 +13,18 @@ pub enum Readiness {
     Draining,
 }
 
+impl Readiness {
+    pub(crate) const ALL: [Self; 3] = [Self::Starting, Self::Ready, Self::Draining];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// The [`Readiness`] of a server. It only goes forward.
 pub(crate) struct Ready(watch::Sender<Readiness>);
 

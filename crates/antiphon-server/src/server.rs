@@ -5,18 +5,20 @@ use std::future::pending;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
 use antiphon_wire::ids::NodeId;
+use antiphon_wire::ids::SessionId;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Interval;
@@ -27,12 +29,14 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::auth;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::connection::Connection;
 use crate::connection::LINGER;
+use crate::door::Door;
 use crate::drain::Draining;
 use crate::flush;
 use crate::handle::Handle;
@@ -40,15 +44,27 @@ use crate::handshake::handshake;
 use crate::keepalive::keep_alive;
 use crate::line::Line;
 use crate::listener;
+use crate::listener::Arrival;
+use crate::listener::Bound;
 use crate::listener::Listeners;
+use crate::operations;
+use crate::operations::audit;
+use crate::operations::audit::Audit;
+use crate::operations::audit::Event;
+use crate::operations::figures::Figures;
 use crate::random;
 use crate::readiness::Readiness;
 use crate::readiness::Ready;
+use crate::tls::Acceptor;
+use crate::tls::Acceptors;
+use crate::upgrade::Rules;
+use crate::upgrade::scheme;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Bound>,
     addresses: Vec<SocketAddr>,
+    operations: Option<(std::net::TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
 }
 
@@ -68,6 +84,27 @@ pub enum BindError {
         /// What the system said.
         problem: io::ErrorKind,
     },
+    /// The address for operators is taken, is not this host's, or may not be used.
+    #[error(
+        "cannot listen on {address} for operators: {problem}; choose another with `--operations` or the key \
+         `operations.listen`, or switch it off with \"off\""
+    )]
+    Operations {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        problem: io::ErrorKind,
+    },
+    /// The audit log cannot be written.
+    #[error(
+        "cannot write the audit log {}: {problem}; choose another file with the key `audit.file`", path.display()
+    )]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        problem: io::ErrorKind,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(io::ErrorKind),
@@ -77,6 +114,8 @@ pub enum BindError {
 pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) figures: Figures,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
     /// What counts at present.
@@ -84,6 +123,9 @@ pub(crate) struct Shared {
     /// Held by whoever changes it.
     pub(crate) reloading: Mutex<()>,
     pub(crate) readiness: Ready,
+    pub(crate) rules: ArcSwap<Rules>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) acceptors: Acceptors,
 }
 
 impl Server {
@@ -94,22 +136,39 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self, BindError> {
         config.check()?;
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        let mut acceptors = Vec::new();
         for listener in &config.listeners {
             let address = listener.address;
+            let tls = Acceptor::load(listener)?;
+            acceptors.extend(tls.clone().map(|acceptor| (address, acceptor)));
             let not_bound =
                 |problem: io::Error| BindError::Listen { address, problem: problem.kind() };
-            let listener = listener::listen(address).map_err(not_bound)?;
-            addresses.push(listener.local_addr().map_err(not_bound)?);
-            listeners.push(listener);
+            let socket = listener::listen(address).map_err(not_bound)?;
+            addresses.push(socket.local_addr().map_err(not_bound)?);
+            listeners.push(Bound { socket, tls });
         }
+        let operations = config.operations.listen.0.map(listen_for_operators).transpose()?;
+        let audit = config.audit.file.as_deref();
+        let audit = Audit::start(audit).map_err(|problem| BindError::Audit {
+            path: config.audit.file.clone().unwrap_or_default(),
+            problem: problem.kind(),
+        })?;
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
-        Ok(Self { listeners, addresses, shared: Arc::new(Shared::new(config, node)) })
+        let acceptors = Acceptors::new(acceptors);
+        let shared = Arc::new(Shared::new(config, node, (acceptors, audit)));
+        Ok(Self { listeners, addresses, operations, shared })
     }
 
     /// The addresses in use, with their real ports, in the order of the configuration.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address for operators, with its real port, if there is one.
+    #[must_use]
+    pub fn operations_addr(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(|(_, address)| *address)
     }
 
     /// What may be done with the server while it runs.
@@ -125,10 +184,18 @@ impl Server {
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
+        announce(&self.addresses, &self.listeners, self.shared.config.load().dev);
         let mut listeners = Listeners::new(self.listeners)?;
-        announce(&self.addresses, self.shared.config.load().dev);
+        // Ends with this function; until then it says how far the server is.
+        let mut operations = JoinSet::new();
+        if let Some((listener, address)) = self.operations {
+            info!("operators are answered on http://{address}");
+            operations.spawn(operations::serve(listener, Arc::clone(&self.shared)));
+        }
+        let address = self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let mut shutdown = pin!(shutdown);
         let shared = Arc::clone(&self.shared);
+        shared.audit.write(|| Event::Started { address });
         shared.readiness.advance_to(Readiness::Ready);
         let mut must_drain = pin!(shared.readiness.draining());
         let mut tasks = Tasks::new(self.shared);
@@ -137,8 +204,7 @@ impl Server {
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
-                    let (stream, client) = accepted?;
-                    tasks.receive(stream, client);
+                    tasks.receive(accepted?);
                 }
                 () = &mut must_drain, if tasks.draining.is_none() => tasks.begin_drain(),
                 () = tasks.advance() => {}
@@ -147,22 +213,44 @@ impl Server {
         drop(listeners);
         shared.readiness.advance_to(Readiness::Draining);
         tasks.finish().await;
+        shared.audit.write(|| Event::Stopped);
+        shared.audit.settle();
         Ok(())
     }
 }
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
-    pub(crate) fn new(config: Config, node: NodeId) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        node: NodeId,
+        (acceptors, audit): (Acceptors, Audit),
+    ) -> Self {
+        let notes = audit.is_on();
         Self {
             authenticator: Authenticator::new(config.dev),
+            figures: Figures::new(),
+            audit,
             clock: Clock::start(),
             maximum_message: config.limits.maximum_message,
             readiness: Ready::new(),
-            broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
+            rules: ArcSwap::from_pointee(Rules::new(&config)),
+            door: Arc::new(Door::new(&config.limits)),
+            acceptors,
+            broker: Broker::new(BrokerConfig { node, notes, ..broker_config(&config) }),
             config: ArcSwap::from_pointee(config),
             reloading: Mutex::default(),
         }
+    }
+
+    /// A session wants to be somebody else, and may or may not.
+    pub(crate) fn reauthenticated(&self, session: SessionId, principal: &str, allowed: bool) {
+        self.figures.authenticated(auth::LINK, allowed);
+        self.audit.write(|| Event::Reauthentication {
+            session: session.to_string(),
+            principal: audit::shown(principal),
+            allowed,
+        });
     }
 }
 
@@ -221,18 +309,26 @@ impl Tasks {
         }
     }
 
-    /// Whether one more connection may come.
+    /// Whether one more connection may come; how many there may be in all is the door's to say.
     fn has_room(&self) -> bool {
-        let config = self.shared.config.load();
-        let limits = &config.limits;
-        let most = limits.sessions.saturating_add(limits.handshakes);
-        self.handshakes.len() < limits.handshakes && self.connections.len() < most
+        self.handshakes.len() < self.shared.config.load().limits.handshakes
     }
 
-    fn receive(&mut self, stream: TcpStream, client: SocketAddr) {
-        keep_alive(&stream, &self.shared.config.load().liveness);
-        let shared = Arc::clone(&self.shared);
-        self.handshakes.spawn(handshake(shared, stream, client));
+    fn receive(&mut self, arrival: Arrival) {
+        let (door, now) = (&self.shared.door, self.shared.clock.now());
+        let client = arrival.client.ip();
+        keep_alive(&arrival.stream, &self.shared.config.load().liveness);
+        match door.admit(client, now) {
+            Ok(admission) => {
+                let shared = Arc::clone(&self.shared);
+                shared.figures.connections.fetch_add(1, Relaxed);
+                self.handshakes.spawn(handshake(shared, arrival, admission));
+            }
+            Err(why) => {
+                door.turn_away(&arrival.stream, arrival.tls.is_none(), why);
+                door.refused(client, now, why);
+            }
+        }
     }
 
     /// Waits for a task to end or a tick, and does what follows from it. May be dropped and called again at any time.
@@ -261,7 +357,10 @@ impl Tasks {
         self.last_tick = now;
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
-            self.shared.broker.sweep(now, &mut flush::delivery());
+            let mut outbox = flush::delivery();
+            self.shared.broker.sweep(now, &mut outbox);
+            self.shared.audit.take(&mut outbox.notes, None);
+            drop(outbox);
             if let Some(draining) = &mut self.draining {
                 draining.step(&self.shared);
             }
@@ -295,7 +394,10 @@ impl Tasks {
         while let Some(ended) = self.handshakes.try_join_next() {
             self.serve(ended);
         }
-        self.shared.broker.shut_down(&mut flush::delivery());
+        let mut outbox = flush::delivery();
+        self.shared.broker.shut_down(&mut outbox);
+        self.shared.audit.take(&mut outbox.notes, None);
+        drop(outbox);
         let told = timeout(LONGEST_FAREWELL, async {
             while !self.connections.is_empty() {
                 self.advance().await;
@@ -308,14 +410,26 @@ impl Tasks {
     }
 }
 
-fn announce(addresses: &[SocketAddr], dev: bool) {
+fn listen_for_operators(
+    address: SocketAddr,
+) -> Result<(std::net::TcpListener, SocketAddr), BindError> {
+    let not_bound = |problem: io::Error| BindError::Operations { address, problem: problem.kind() };
+    let listener = listener::listen(address).map_err(not_bound)?;
+    let address = listener.local_addr().map_err(not_bound)?;
+    Ok((listener, address))
+}
+
+fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
     let version = env!("CARGO_PKG_VERSION");
-    for address in addresses {
+    for (address, bound) in addresses.iter().zip(listeners) {
+        let scheme = scheme(bound.tls.is_some());
         let reachable = match address.ip() {
             ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
             _ => address.to_string(),
         };
-        info!("Antiphon {version} listens on {address}; connect to ws://{reachable}/diffusion");
+        info!(
+            "Antiphon {version} listens on {address}; connect to {scheme}://{reachable}/diffusion"
+        );
     }
     if dev {
         warn!(

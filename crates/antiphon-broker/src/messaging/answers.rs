@@ -24,6 +24,7 @@ use crate::pending::UNANSWERED;
 use crate::session::Session;
 use crate::stats::Counts;
 use crate::stats::End;
+use crate::time::millis;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn answer(
@@ -86,7 +87,9 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let (end, outcome) = ending;
-        let ending = Ending { end, responder: self.session.id(), outcome };
+        let taken = request.deadline.0.saturating_sub(millis(request.timeout));
+        let took = Some(self.now.0.saturating_sub(taken));
+        let ending = Ending { end, responder: self.session.id(), outcome, took };
         self.broker.complete(request, &ending, &mut self.counts, outbox);
     }
 }
@@ -96,6 +99,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) end: End,
     pub(crate) responder: SessionId,
     pub(crate) outcome: &'a Outcome<'a>,
+    /// If it is an answer: how many milliseconds after the request was taken.
+    pub(crate) took: Option<u64>,
 }
 
 impl<X> Broker<X> {
@@ -109,9 +114,10 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         request.sender.awaiting.fetch_sub(1, Relaxed);
-        let Ending { end, responder, outcome } = *ending;
+        let Ending { end, responder, outcome, took } = *ending;
         let is_told = self.tell(&request.sender, request.reply, (responder, outcome), outbox);
-        counts.ledger.end(request.page, if is_told { end } else { End::Cancelled });
+        let end = if is_told { end } else { End::Cancelled };
+        self.totals.end(counts, (request.page, request.label), end, took);
     }
 
     /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more.

@@ -15,10 +15,12 @@ use crate::draining::Phase;
 use crate::draining::too_late;
 use crate::error::ServiceError;
 use crate::error::parse_path;
+use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::properties::KeySelection;
 use crate::routes::Handler;
 use crate::session::Undeliverable;
+use crate::stats::Limit;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn register(
@@ -42,7 +44,12 @@ impl<X> Batch<'_, X> {
         if self.broker.phase() != Phase::Open {
             return Err(too_late("the handler was not registered"));
         }
-        let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
+        let handler = Arc::new(Handler::new(
+            self.session.clone(),
+            path,
+            registration,
+            (keys, self.broker.totals.per_path.label(path.as_str())),
+        ));
         let routes = &self.broker.routes;
         let choice = || self.broker.policy().rules.choice(path);
         routes.insert(&handler, choice()).map_err(|conflict| {
@@ -57,11 +64,13 @@ impl<X> Batch<'_, X> {
                     ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
                 }
                 Undeliverable::Overloaded => {
-                    ServiceError::overloaded("the session has too many handlers")
+                    ServiceError::overloaded(Limit::Handlers, "the session has too many handlers")
                 }
             }
         })?;
         self.respond(conversation, &Void, outbox);
+        let (session, path) = (self.session.id(), path.as_str());
+        self.broker.note(outbox, || Note::Registered { session, path: path.to_owned() });
         Ok(())
     }
 
@@ -76,6 +85,8 @@ impl<X> Batch<'_, X> {
         let path = parse_path(path)?;
         if self.broker.routes.remove(path.as_str(), self.session) {
             self.session.remove_handler(path.as_str());
+            let (session, path) = (self.session.id(), path.as_str());
+            self.broker.note(outbox, || Note::Deregistered { session, path: path.to_owned() });
         }
         self.respond(conversation, &Void, outbox);
         Ok(())

@@ -40,6 +40,8 @@ use crate::session::Session;
 use crate::session::Undeliverable;
 use crate::stats::End;
 use crate::stats::Kind;
+use crate::stats::Label;
+use crate::stats::Limit;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
@@ -180,11 +182,13 @@ impl<X> Batch<'_, X> {
                 Undeliverable::Ended => no_such_session(recipient.id()),
                 Undeliverable::Overloaded => overloaded_handler(),
             };
+            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
             let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
             let end = if is_told { End::Undeliverable } else { End::Cancelled };
-            self.counts.ledger.end(self.page, end);
+            let place = (self.page, Label::FILTER);
+            self.broker.totals.end(&mut self.counts, place, end, None);
         }
         self.accepted(Kind::Filter, count)
     }
@@ -209,6 +213,7 @@ impl<X> Batch<'_, X> {
         message: (usize, impl FnOnce(&mut Vec<u8>, ConversationId)),
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
+        let label = handler.map_or_else(|| request.label(), |handler| handler.label);
         let in_flight = InFlight {
             sender: self.session.clone(),
             reply: request.reply,
@@ -216,6 +221,7 @@ impl<X> Batch<'_, X> {
             timeout: request.timeout,
             sequence: 0,
             page: self.page,
+            label,
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);
@@ -239,7 +245,10 @@ impl<X> Batch<'_, X> {
         }
         value.check()?;
         if self.session.awaiting.load(Relaxed) >= self.policy.limits.requests_per_sender {
-            return Err(ServiceError::overloaded("the session awaits too many responses"));
+            return Err(ServiceError::overloaded(
+                Limit::Sender,
+                "the session awaits too many responses",
+            ));
         }
         if self.broker.asks_too_late(self.session) {
             return Err(too_late(NOT_DELIVERED));
@@ -274,6 +283,14 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// What it counts for if its recipient was named.
+    fn label(&self) -> Label {
+        match self.reply {
+            Reply::Response(_) => Label::SESSION,
+            Reply::FilterEvent(_) => Label::FILTER,
+        }
+    }
+
     /// About how long the message to the recipient is.
     fn length(&self) -> usize {
         self.path.len() + self.value.bytes.len() + MOST_HEADERS
@@ -281,7 +298,7 @@ impl Request<'_> {
 }
 
 fn overloaded_handler() -> ServiceError {
-    ServiceError::overloaded("the recipient has too many requests to answer")
+    ServiceError::overloaded(Limit::Recipient, "the recipient has too many requests to answer")
 }
 
 const NOT_DELIVERED: &str = "the request was not delivered";

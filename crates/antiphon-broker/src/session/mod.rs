@@ -212,6 +212,12 @@ impl<X> Session<X> {
         self.state.lock().pending.of_page(page)
     }
 
+    /// How many bytes its client has yet to be written, and whether its socket takes no more.
+    pub(crate) fn queue(&self) -> (usize, bool) {
+        let state = self.state.lock();
+        (state.queued(), state.blocked)
+    }
+
     pub(crate) fn next_deadline(&self) -> Millis {
         Millis(self.next_deadline.load(Relaxed))
     }

@@ -282,5 +282,5 @@ fn add_all(totals: &[AtomicU64], counts: &[u32]) {
 }
 
 const KINDS: usize = Kind::ALL.len();
-const ENDS: usize = End::ALL.len();
+pub(super) const ENDS: usize = End::ALL.len();
 const PAGES: usize = 2;

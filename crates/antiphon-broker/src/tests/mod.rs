@@ -14,6 +14,7 @@ mod liveness;
 mod locks;
 mod messaging;
 mod model;
+mod notes;
 mod opening;
 mod overload;
 mod permissions;

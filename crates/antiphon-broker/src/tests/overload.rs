@@ -9,6 +9,7 @@ use antiphon_wire::value::Value;
 
 use crate::BrokerConfig;
 use crate::Choice;
+use crate::Limit;
 use crate::Limits;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -165,6 +166,36 @@ fn one_filter_request_may_go_beyond_what_its_sender_may_await() {
     let second = outcome(two.id(), Outcome::Response(world()));
     assert_eq!(sender.bodies(Service::FilterResponse), [second]);
     assert_quiet(&[&sender, &one, &two]);
+}
+
+#[test]
+fn limits_that_are_met_are_counted_by_their_name() {
+    let limits = Limits {
+        sessions: 2,
+        requests_per_handler: 1,
+        requests_per_sender: 2,
+        handlers_per_session: 1,
+        ..Limits::default()
+    };
+    let mut w = World::with(BrokerConfig { limits, ..BrokerConfig::default() });
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    assert!(w.try_open("v=29", "carol", &[]).is_err());
+    w.register(&handler, "a", &[]);
+    w.ask_to_register(&handler, "b", &[]);
+    w.send_to_path(&sender, 1, "a");
+    w.send_to_path(&sender, 2, "a");
+    w.send_to_session(&sender, 3, sender.id());
+    w.send_to_path(&sender, 4, "a");
+    let stats = w.broker.stats();
+    for (limit, count) in [
+        (Limit::Sessions, 1),
+        (Limit::Handlers, 1),
+        (Limit::Recipient, 1),
+        (Limit::Sender, 1),
+        (Limit::Unread, 0),
+    ] {
+        assert_eq!(stats.exceeded(limit), count, "{limit:?}");
+    }
 }
 
 #[test]

@@ -33,15 +33,20 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_parser = FalseyValueParser::new())]
     dev: bool,
 
+    /// Address and port for health checks and metrics, or `off`; by default 127.0.0.1:8081
+    #[arg(long, value_name = "ADDR|off")]
+    operations: Option<String>,
+
     /// Threads that serve sockets
     #[arg(long, value_name = "N")]
     threads: Option<String>,
 }
 
 /// Flags that set a key, and the keys; the variable of such a flag is that of the key.
-pub(crate) const KEYS: [(&str, &str); 3] = [
+pub(crate) const KEYS: [(&str, &str); 4] = [
     ("listen", "ANTIPHON_LISTENER_0_ADDRESS"),
     ("dev", "ANTIPHON_DEV"),
+    ("operations", "ANTIPHON_OPERATIONS_LISTEN"),
     ("threads", "ANTIPHON_THREADS"),
 ];
 
@@ -60,6 +65,8 @@ impl ServerFlags {
             .map(|(index, value)| flag("--listen", format!("listener.{index}.address"), value))
             .collect();
         flags.extend(self.dev.then(|| flag("--dev", "dev".to_owned(), "true")));
+        let operations = |at: &String| flag("--operations", "operations.listen".to_owned(), at);
+        flags.extend(self.operations.iter().map(operations));
         flags.extend(self.threads.iter().map(|n| flag("--threads", "threads".to_owned(), n)));
         let log = env::var(LOG).ok().filter(|level| !level.is_empty());
         flags.extend(log.map(|level| flag(LOG, "log.level".to_owned(), &level)));

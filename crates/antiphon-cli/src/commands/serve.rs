@@ -33,7 +33,8 @@ use crate::signals::Signals;
 /// SIGTERM drains it: new sessions are refused, requests that are under way are answered, and sessions are closed one
 /// after the other, for at most `drain.timeout`. SIGINT (Ctrl-C) ends it without waiting: every session is told, and every
 /// request that waits is answered with an error. A second signal ends it at once. SIGHUP reads the configuration again:
-/// what can change without a restart does, and no session is lost.
+/// what can change without a restart does, and no session is lost. The audit log goes on in a new file then, if the old one
+/// was renamed.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -131,7 +132,10 @@ async fn serve(server: Server, source: &Source) -> Exit {
     let asked = loop {
         tokio::select! {
             ended = &mut serving => return code(ended),
-            () = hangups.next() => source.reload(&handle),
+            () = hangups.next() => {
+                handle.reopen_audit_log();
+                source.reload(&handle);
+            }
             asked = signals.next() => break asked,
         }
     };

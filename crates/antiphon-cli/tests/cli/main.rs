@@ -2,15 +2,21 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod access;
 mod ask;
 mod bench;
+mod check;
 mod config;
 mod contexts;
 mod demo;
 mod handle;
+mod init;
 mod operations;
 mod outcomes;
+mod principals;
 mod process;
 mod requests;
+mod roles;
 mod serve;
+mod store;
 mod usage;

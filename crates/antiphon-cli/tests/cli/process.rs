@@ -205,6 +205,8 @@ pub(crate) fn antiphon(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Many servers run at the same time, and the default port is one.
+    command.env("ANTIPHON_OPERATIONS_LISTEN", "off");
     command.args(arguments).env("ANTIPHON_CONFIG_DIR", "/nowhere/at/all").stdin(Stdio::null());
     command
 }

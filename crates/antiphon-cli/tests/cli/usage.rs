@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 44] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -19,8 +19,11 @@ const COMMANDS: [&[&str]; 22] = [
     &["filter"],
     &["filter", "check"],
     &["ping"],
+    &["check"],
+    &["drain"],
     &["close"],
     &["bench"],
+    &["init"],
     &["config"],
     &["config", "check"],
     &["config", "print"],
@@ -30,6 +33,25 @@ const COMMANDS: [&[&str]; 22] = [
     &["context", "select"],
     &["context", "list"],
     &["context", "remove"],
+    &["principal"],
+    &["principal", "add"],
+    &["principal", "passwd"],
+    &["principal", "remove"],
+    &["principal", "list"],
+    &["principal", "roles"],
+    &["role"],
+    &["role", "list"],
+    &["role", "show"],
+    &["role", "add"],
+    &["role", "remove"],
+    &["role", "grant"],
+    &["role", "revoke"],
+    &["role", "set"],
+    &["role", "clear"],
+    &["role", "include"],
+    &["role", "exclude"],
+    &["access"],
+    &["access", "explain"],
     &["completions"],
     &["man"],
 ];
@@ -50,6 +72,7 @@ fn version_and_help_are_not_errors() {
     Commands:
       demo         See what Antiphon does: a server and five sessions in this process ask each other things
       serve        Run a server
+      init         Make the configuration and the security store of a new server
       config       Check, show or begin the configuration of a server
       request      Send a request to a path or a session and print the response
       ask          Send a request to every session that matches a filter
@@ -57,9 +80,13 @@ fn version_and_help_are_not_errors() {
       sessions     List the sessions that match a filter
       filter       Work with session filters
       ping         Measure how long the server takes to answer
+      check        Check whether a server is ready
       close        Close a session
       bench        Measure requests per second and their latency
       context      Keep settings of connections under names
+      principal    Manage who may log in
+      role         Manage what roles permit
+      access       Ask who may do what
       completions  Print a script that completes commands in a shell
       man          Print the manual page, or write the pages of all commands
       help         Print this message or the help of the given subcommand(s)

@@ -13,10 +13,17 @@ use crate::config::listener;
 pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
     let limits = &config.limits;
     let mut outcomes = vec![
-        listener::check(&config.listeners),
+        listener::check_any(&config.listeners),
+        config.http.check(),
         at_least_one("threads", config.threads),
         at_least_one("limits.sessions", limits.sessions),
         at_least_one("limits.handshakes", limits.handshakes),
+        at_least_one("limits.connections", limits.connections),
+        at_least_one("limits.connections_per_address", limits.connections_per_address),
+        at_least_one("limits.handshakes_per_address", limits.handshakes_per_address),
+        at_least_one("limits.connects_per_address", limits.connects_per_address),
+        at_least_one("limits.request_target", limits.request_target),
+        at_least_one("limits.request_headers", limits.request_headers),
         at_least_one("limits.requests_per_handler", limits.requests_per_handler as usize),
         at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize),
         some_time("limits.handshake_timeout", limits.handshake_timeout),
@@ -27,7 +34,10 @@ pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
         at_least_one("drain.rate", config.drain.rate as usize),
         message_size(limits),
         mailbox_size(limits),
+        head_size(limits),
     ];
+    let listeners = config.listeners.iter().enumerate();
+    outcomes.extend(listeners.map(|(index, listener)| listener.check(index)));
     outcomes.extend((0..config.paths.len()).map(|index| check_rule(&config.paths, index)));
     outcomes.into_iter().filter_map(Result::err).collect()
 }
@@ -57,6 +67,15 @@ fn mailbox_size(limits: &Limits) -> Result<(), ConfigError> {
     let problem = format!("is {} bytes, less than the largest message", limits.mailbox);
     let fix = format!("raise it to at least limits.maximum_message, {}", limits.maximum_message);
     Err(invalid("limits.mailbox", problem, fix))
+}
+
+fn head_size(limits: &Limits) -> Result<(), ConfigError> {
+    if HEAD_SIZES.contains(&limits.request_head) {
+        return Ok(());
+    }
+    let problem = format!("is {} bytes", limits.request_head);
+    let fix = format!("choose between {} and {}", HEAD_SIZES.start(), HEAD_SIZES.end());
+    Err(invalid("limits.request_head", problem, fix))
 }
 
 fn at_least_one(key: &str, value: usize) -> Result<(), ConfigError> {
@@ -93,3 +112,6 @@ fn check_rule(rules: &[PathRule], index: usize) -> Result<(), ConfigError> {
 
 /// The connection response announces the size in 31 usable bits; below a kilobyte not even a login fits.
 const MESSAGE_SIZES: std::ops::RangeInclusive<usize> = 1024..=i32::MAX as usize;
+
+/// No browser gets along with less, and no SDK needs more.
+const HEAD_SIZES: std::ops::RangeInclusive<usize> = 8 << 10..=1 << 20;

@@ -24,7 +24,8 @@ pub struct Key {
     pub(super) set: fn(&mut Config, usize, &Given<'_>) -> bool,
     pub(super) get: fn(&Config, usize) -> Option<String>,
     pub(super) file: fn(&Config, usize) -> Option<&Path>,
-    pub(super) copy: fn(&mut Config, &Config),
+    /// Takes the value over from another configuration, of one entry if it is that of a list.
+    copy: fn((&mut Config, usize), (&Config, usize)),
 }
 
 /// A list of tables, such as `[[path]]`.
@@ -36,6 +37,7 @@ pub(super) struct List {
     pub(super) clear: fn(&mut Config),
     pub(super) grow: fn(&mut Config),
     pub(super) len: fn(&Config) -> usize,
+    pub(super) copy: fn(&mut Config, &Config),
 }
 
 impl Key {
@@ -85,7 +87,7 @@ impl Key {
     }
 
     /// Whether it names a file that must be there.
-    pub(super) const fn reads(&self) -> bool {
+    pub(super) const fn is_read(&self) -> bool {
         self.reads
     }
 
@@ -94,9 +96,39 @@ impl Key {
         names(self, config).into_iter().map(|(_, index)| (self.get)(config, index)).collect()
     }
 
+    /// Takes over what may change from a new configuration. Entries of a list that has keys which need a restart stay where
+    /// they are; those are the same that have the same key by which they are known.
+    pub(super) fn take_over(&self, config: &mut Config, new: &Config) {
+        let Some(list) = LISTS.iter().find(|list| self.list == Some(list.name)) else {
+            return (self.copy)((config, 0), (new, 0));
+        };
+        if KEYS.iter().filter(|key| key.list == self.list).all(|key| key.live) {
+            return (list.copy)(config, new);
+        }
+        let Some(known_by) = KEYS.iter().find(|key| key.name == list.required) else { return };
+        let names = |config: &Config| -> Vec<_> {
+            (0..(list.len)(config)).map(|index| (known_by.get)(config, index)).collect()
+        };
+        let (old, names) = (names(config), names(new));
+        for (index, name) in old.iter().enumerate() {
+            // The second of two that are called the same is the second in the new configuration too.
+            let earlier = old[..index].iter().filter(|other| *other == name).count();
+            let mut same = names.iter().enumerate().filter(|(_, other)| *other == name);
+            if let Some((place, _)) = same.nth(earlier) {
+                (self.copy)((config, index), (new, place));
+            }
+        }
+    }
+
     /// Whether a reload takes it over from the new configuration.
     const fn live(mut self) -> Self {
         self.live = true;
+        self
+    }
+
+    /// It names a file that must be there.
+    const fn reads(mut self) -> Self {
+        self.reads = true;
         self
     }
 
@@ -136,7 +168,7 @@ macro_rules! key {
             set: |config, _, given| put(&mut config.$first $(. $rest)*, given),
             get: |config, _| config.$first $(. $rest)*.show(),
             file: |config, _| config.$first $(. $rest)*.file(),
-            copy: |config, from| config.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
+            copy: |(config, _), (from, _)| config.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
         }
     };
 }
@@ -150,8 +182,9 @@ macro_rules! entry {
             set: |config, index, given| put(&mut config.$field[index].$key, given),
             get: |config, index| config.$field[index].$key.show(),
             file: |config, index| config.$field[index].$key.file(),
-            // Whole lists are copied.
-            copy: |config, from| config.$field.clone_from(&from.$field),
+            copy: |(config, index), (from, other)| {
+                config.$field[index].$key.clone_from(&from.$field[other].$key);
+            },
             ..key!(server_name, $about).of(stringify!($list))
         }
     };
@@ -166,6 +199,7 @@ macro_rules! list {
             clear: |config| config.$field.clear(),
             grow: |config| config.$field.push($entry),
             len: |config| config.$field.len(),
+            copy: |config, from| config.$field.clone_from(&from.$field),
         }
     };
 }
@@ -191,6 +225,9 @@ pub(super) static KEYS: &[Key] = &[
     key!(liveness.tcp_probes, "how often in vain before the connection is lost").live(),
     key!(drain.timeout, "how long requests that are under way may take, and sessions to leave").live(),
     key!(drain.rate, "how many sessions leave in a second; more if they would not all have left after half of the time").live(),
+    key!(http.origins, "web pages that may connect: `any`, `same` for those of the host that they connect to, or a list such as `[\"https://app.example\"]`").live(),
+    key!(operations.listen, "where operators ask, see operations.md: health, metrics; `off` for nowhere"),
+    key!(audit.file, "where the audit log is appended to").default_is("none").such_as("\"audit.log\""),
     key!(limits.maximum_message, "bytes of one message from a client"),
     key!(limits.mailbox, "bytes that may wait for one session").live(),
     key!(limits.sessions, "sessions at once").live(),
@@ -198,7 +235,19 @@ pub(super) static KEYS: &[Key] = &[
     key!(limits.handshake_timeout, "for one of them to become one").live(),
     key!(limits.requests_per_handler, "requests that one session may have to answer at a time").live(),
     key!(limits.requests_per_sender, "requests whose answers one session may await at a time").live(),
+    key!(limits.connections, "connections at once, of all kinds"),
+    key!(limits.connections_per_address, "connections at once from one address; of IPv6, from one network of 64 bits"),
+    key!(limits.handshakes_per_address, "those of them that are not a session yet"),
+    key!(limits.connects_per_address, "new connections from one address in a second, on the average of five"),
+    key!(limits.proxies, "addresses that bring many clients: limits for one address do not hold for them"),
+    key!(limits.request_head, "bytes of an HTTP request's head").live(),
+    key!(limits.request_target, "bytes of its path and query").live(),
+    key!(limits.request_headers, "its headers").live(),
     entry!(listener as listeners.address, "address and port; port 0 takes a free one"),
+    entry!(listener as listeners.certificate, "with TLS: the server's certificate, then those between it and its root").live().reads().such_as("\"server.pem\""),
+    entry!(listener as listeners.key, "and its private key, without a passphrase").live().reads().such_as("\"server.key\""),
+    entry!(listener as listeners.client_ca, "the authorities that sign the certificates of clients").live().reads().such_as("\"clients.pem\""),
+    entry!(listener as listeners.client_certificates, "whether clients show certificates: `none`, `optional` or `required`").live().such_as("\"required\""),
     entry!(path as paths.path, "the path; the most specific one counts").live().such_as("\"reports\""),
     entry!(path as paths.timeout, "instead of `request_timeout`").live().such_as("\"2m\""),
     entry!(path as paths.choice, "instead of `choice`").live().such_as("\"sticky\""),

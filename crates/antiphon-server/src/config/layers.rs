@@ -115,7 +115,7 @@ impl Loaded {
     #[must_use]
     pub fn unreadable_files(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for key in KEYS.iter().filter(|key| key.reads()) {
+        for key in KEYS.iter().filter(|key| key.is_read()) {
             for (name, index) in names(key, &self.config) {
                 let Some(file) = (key.file)(&self.config, index) else { continue };
                 if let Err(error) = fs::read(file) {

@@ -9,7 +9,11 @@ use std::time::Duration;
 use antiphon_broker::Choice;
 use toml::de::DeValue;
 
+use crate::config::ClientCertificates;
 use crate::config::LogFormat;
+use crate::config::Network;
+use crate::config::OperationsAddress;
+use crate::config::Origins;
 use crate::config::span::Span;
 
 /// A value as it was given.
@@ -46,6 +50,16 @@ impl<'a> Given<'a> {
         match self.form {
             Form::Toml(value) => value.as_str(),
             Form::Bare(text) => Some(text),
+        }
+    }
+
+    /// The items of a list.
+    fn texts(&self) -> Option<Vec<&'a str>> {
+        match self.form {
+            Form::Toml(value) => {
+                value.as_array()?.iter().map(|item| item.get_ref().as_str()).collect()
+            }
+            Form::Bare(text) => Some(text.split(',').map(str::trim).collect()),
         }
     }
 
@@ -145,6 +159,26 @@ impl Setting for SocketAddr {
     }
 }
 
+impl Setting for OperationsAddress {
+    fn expected() -> String {
+        format!("{}; or \"{OFF}\" for none", SocketAddr::expected())
+    }
+
+    fn read(given: &Given<'_>) -> Option<Self> {
+        if given.text() == Some(OFF) {
+            return Some(Self(None));
+        }
+        SocketAddr::read(given).map(|address| Self(Some(address)))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.0.map_or_else(|| Some(quoted(OFF)), |address| address.show())
+    }
+}
+
+/// In place of an address.
+const OFF: &str = "off";
+
 impl Setting for PathBuf {
     fn expected() -> String {
         "the name of a file, in quotes".to_owned()
@@ -169,19 +203,47 @@ impl Setting for Vec<String> {
     }
 
     fn read(given: &Given<'_>) -> Option<Self> {
-        match given.form {
-            Form::Toml(value) => {
-                let text =
-                    |item: &toml::Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
-                value.as_array()?.iter().map(text).collect()
-            }
-            Form::Bare(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
+        Some(given.texts()?.into_iter().map(str::to_owned).collect())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(listed(self))
+    }
+}
+
+impl Setting for Vec<Network> {
+    fn expected() -> String {
+        "a list of addresses or networks, such as [\"10.1.2.3\", \"10.0.0.0/8\"]".to_owned()
+    }
+
+    fn read(given: &Given<'_>) -> Option<Self> {
+        given.texts()?.into_iter().map(|text| text.parse().ok()).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(listed(self))
+    }
+}
+
+impl Setting for Origins {
+    fn expected() -> String {
+        "\"any\", \"same\" or a list such as [\"https://app.example\"]".to_owned()
+    }
+
+    fn read(given: &Given<'_>) -> Option<Self> {
+        match given.text() {
+            Some("any") => Some(Self::Any),
+            Some("same") => Some(Self::Same),
+            _ => Vec::read(given).map(Self::Listed),
         }
     }
 
     fn show(&self) -> Option<String> {
-        let items: Vec<_> = self.iter().map(|item| quoted(item)).collect();
-        Some(format!("[{}]", items.join(", ")))
+        match self {
+            Self::Any => Some(quoted("any")),
+            Self::Same => Some(quoted("same")),
+            Self::Listed(origins) => origins.show(),
+        }
     }
 }
 
@@ -234,6 +296,11 @@ words! {
         "round-robin" => Choice::RoundRobin,
         "sticky" => Choice::Sticky,
     }
+    ClientCertificates {
+        "none" => ClientCertificates::None,
+        "optional" => ClientCertificates::Optional,
+        "required" => ClientCertificates::Required,
+    }
     LogFormat {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
@@ -243,4 +310,9 @@ words! {
 /// Text as a string of TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+fn listed(items: &[impl ToString]) -> String {
+    let items: Vec<_> = items.iter().map(|item| quoted(&item.to_string())).collect();
+    format!("[{}]", items.join(", "))
 }

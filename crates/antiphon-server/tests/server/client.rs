@@ -13,7 +13,9 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
 use antiphon_wire::service::Service;
 use antiphon_wire::websocket::put_masked_message;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -24,8 +26,9 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// Of every listener; `address` is the first.
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) running: JoinHandle<io::Result<()>>,
+    pub(crate) operations: Option<SocketAddr>,
     pub(crate) handle: Handle,
+    pub(crate) running: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
 
@@ -39,14 +42,10 @@ impl TestServer {
         change(&mut config);
         let server = Server::bind(config).unwrap();
         let addresses = server.local_addrs().to_vec();
-        let (handle, (stop, stopped)) = (server.handle(), oneshot::channel());
-        Self {
-            address: addresses[0],
-            addresses,
-            running: tokio::spawn(server.run(stopped)),
-            handle,
-            stop,
-        }
+        let (operations, handle) = (server.operations_addr(), server.handle());
+        let (stop, stopped) = oneshot::channel();
+        let (address, running) = (addresses[0], tokio::spawn(server.run(stopped)));
+        Self { address, addresses, operations, handle, running, stop }
     }
 
     /// Ends it and returns what still runs.
@@ -61,10 +60,15 @@ pub(crate) fn any_port() -> SocketAddr {
 }
 
 /// A connection, and what was received on it but not looked at.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     received: Vec<u8>,
 }
+
+/// What a client speaks over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// A frame from the server.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,10 +83,6 @@ pub(crate) enum Frame {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::over(within(TcpStream::connect(address)).await.unwrap())
-    }
-
-    pub(crate) fn over(stream: TcpStream) -> Self {
-        Self { stream, received: Vec::new() }
     }
 
     /// Connects and asks for the WebSocket; the server must agree.
@@ -100,6 +100,22 @@ impl Client {
         client.expect_accepted(29).await;
         client
     }
+}
+
+impl<S: Stream> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    /// A session as `admin`, on a stream to which nothing was written.
+    pub(crate) async fn open_over(stream: S) -> Self {
+        let mut client = Self::over(stream);
+        client.ask_for_upgrade(&format!("/diffusion?ty=WB&v=29&{ADMIN}"), "").await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        client.expect_accepted(29).await;
+        client
+    }
 
     pub(crate) async fn ask_for_upgrade(&mut self, target: &str, headers: &str) {
         let request = format!("GET {target} HTTP/1.1\r\n{WEBSOCKET}{headers}\r\n");
@@ -108,6 +124,7 @@ impl Client {
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
+        within(self.stream.flush()).await.unwrap();
     }
 
     /// Sends one message as a client does, masked.

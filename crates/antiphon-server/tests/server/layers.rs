@@ -18,7 +18,10 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 /// Values in TOML of all types that there are; each key takes some of them.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 19] = [
+    "\"same\"",
+    "16000",
+    "[\"10.0.0.0/8\", \"::1\"]",
     "2000000",
     "3000000",
     "7",
@@ -37,32 +40,39 @@ const VALUES: [&str; 16] = [
     "\"optional\"",
 ];
 
-/// A file that holds one value. The entries of a list have what they must.
+/// What else an entry of a list must have.
+fn companions(list: &str) -> &'static [(&'static str, &'static str)] {
+    match list {
+        "listener" => &[
+            ("address", "\"127.0.0.1:1\""),
+            ("certificate", "\"/certificate.pem\""),
+            ("key", "\"/key.pem\""),
+            ("client_ca", "\"/clients.pem\""),
+            ("client_certificates", "\"required\""),
+        ],
+        "path" => &[("path", "\"x\"")],
+        _ => panic!("nothing is known of the list {list}"),
+    }
+}
+
+/// A file that holds one value, and what else there must be.
 fn file_with(key: &Key, value: &str) -> String {
     let Some(list) = key.list() else { return format!("{} = {value}\n", key.name()) };
     let field = &key.name()[list.len() + 1..];
-    let mut file = format!("[[{list}]]\n{field} = {value}\n");
-    if field != required(list) {
-        file.push_str(&format!("{} = {}\n", required(list), required_value(list)));
-    }
-    file
-}
-
-fn required(list: &str) -> &'static str {
-    if list == "listener" { "address" } else { "path" }
-}
-
-fn required_value(list: &str) -> &'static str {
-    if list == "listener" { "\"127.0.0.1:1\"" } else { "\"x\"" }
+    let others = companions(list).iter().filter(|(name, _)| *name != field);
+    let others: Vec<_> = others.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    format!("[[{list}]]\n{field} = {value}\n{}", others.concat())
 }
 
 /// The same in the environment.
 fn environment_with(key: &Key, value: &str) -> Vec<(String, String)> {
     let mut environment = vec![(key.variable(), bare(value))];
     if let Some(list) = key.list() {
-        let name = format!("ANTIPHON_{}_0_{}", list, required(list)).to_ascii_uppercase();
-        if name != key.variable() {
-            environment.push((name, bare(required_value(list))));
+        for (name, value) in companions(list) {
+            let name = format!("ANTIPHON_{list}_0_{name}").to_ascii_uppercase();
+            if name != key.variable() {
+                environment.push((name, bare(value)));
+            }
         }
     }
     environment
@@ -79,7 +89,14 @@ fn environment(variables: Vec<(String, String)>) -> Layers {
 }
 
 fn values(loaded: &Loaded) -> BTreeMap<String, Option<String>> {
-    loaded.values().into_iter().map(|value| (value.key, value.value)).collect()
+    let portable = |value: String| portable(&value);
+    loaded.values().into_iter().map(|value| (value.key, value.value.map(portable))).collect()
+}
+
+/// A value without the temporary folder of the file, in which the files are that it names.
+fn portable(value: &str) -> String {
+    let folder = value.split_once("/.tmp").and_then(|(_, rest)| rest.split_once('/'));
+    folder.map_or_else(|| value.to_owned(), |(_, name)| format!("\"{name}"))
 }
 
 /// What a file with this text gives, if it is valid.
@@ -98,7 +115,13 @@ fn every_key_can_be_set_by_file_and_by_environment_alike() {
             let Some(file) = from_text(&file_with(key, value)) else { continue };
             let variables = environment(environment_with(key, value)).load();
             let variables = variables.unwrap_or_else(|error| panic!("{}: {error}", key.name()));
-            assert_eq!(values(&file), values(&variables), "{} = {value}", key.name());
+            // A relative name of a file is relative to the configuration file, if it stands in one.
+            let mut shown = values(&file);
+            for value in shown.values_mut().flatten().filter(|value| value.contains("/.tmp")) {
+                let (_, name) = value.rsplit_once('/').unwrap();
+                *value = format!("\"{name}");
+            }
+            assert_eq!(shown, values(&variables), "{} = {value}", key.name());
             assert!(variables.warnings.is_empty(), "{:?}", variables.warnings);
             changes += usize::from(values(&file) != values(&Layers::default().load().unwrap()));
         }
@@ -211,16 +234,16 @@ proptest! {
             match (said, index.and_then(|index| file.get(&index))) {
                 (Some((value, origin)), _) => {
                     prop_assert_eq!(found.origin, origin);
-                    prop_assert_eq!(bare(&found.value.unwrap()), bare(value));
+                    prop_assert_eq!(bare(&portable(&found.value.unwrap())), bare(value));
                 }
                 (None, Some(value)) => {
                     let is_in_file = matches!(found.origin, Origin::File { .. });
                     prop_assert!(is_in_file, "{}", found.origin);
-                    prop_assert_eq!(bare(&found.value.unwrap()), bare(value));
+                    prop_assert_eq!(bare(&portable(&found.value.unwrap())), bare(value));
                 }
                 (None, None) => {
                     prop_assert_eq!(found.origin, Origin::Default);
-                    prop_assert_eq!(&found.value, &defaults[&found.key]);
+                    prop_assert_eq!(&found.value.as_deref().map(portable), &defaults[&found.key]);
                 }
             }
         }
@@ -340,5 +363,10 @@ fn a_reload_takes_over_what_may_change_and_names_what_must_wait() {
     assert_eq!(config.paths.len(), 1);
     assert_eq!(config.listeners, old.listeners);
     assert_eq!(waiting, ["threads", "listener.address"]);
+    let tls = "[[listener]]\naddress = \"127.0.0.1:1\"\nkey = \"k\"\ncertificate = ";
+    let with = |certificate: &str| Config::parse(&format!("{tls}{certificate}")).unwrap();
+    let (renewed, waiting) = with("\"a\"").reloaded(&with("\"b\""));
+    assert_eq!(renewed.listeners, with("\"b\"").listeners);
+    assert!(waiting.is_empty());
     assert!(config.reloaded(&config).1.is_empty());
 }

@@ -2,6 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `tls` | encrypted sessions, certificates of either side, and their replacement |
+//! | `certificate_files` | what is said about files that are of no use |
+//! | `door` | limits on connections |
 //! | `http` | what people and lost clients are answered |
 //! | `handshake` | connection responses and refusals, byte for byte |
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
@@ -15,12 +18,18 @@
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `layers` | where values come from, and which one counts |
+//! | `certificates` | an authority that signs them, and files that hold them |
+//! | `operations`, `audit` | what operators are told, and what is written down |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod audit;
+mod certificate_files;
+mod certificates;
 mod client;
 mod configuration;
+mod door;
 mod draining;
 mod endings;
 mod flushing;
@@ -31,5 +40,7 @@ mod layers;
 mod liveness;
 mod malformed;
 mod messages;
+mod operations;
 mod reconnecting;
 mod slow;
+mod tls;

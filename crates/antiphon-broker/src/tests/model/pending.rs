@@ -12,6 +12,7 @@ use crate::pending::Pending;
 use crate::pending::Reply;
 use crate::pending::UNANSWERED;
 use crate::session::Session;
+use crate::stats::Label;
 use crate::stats::Page;
 use crate::tests::model::cases;
 use crate::tests::world::World;
@@ -122,6 +123,7 @@ impl Both {
             timeout: Duration::ZERO,
             sequence: 0,
             page: page(serial),
+            label: Label::SESSION,
         });
         assert!(conversation.0 >= UNANSWERED, "{conversation:?} may be a ping");
         let mut known = self.naive.iter().chain(&self.past);

@@ -15,6 +15,7 @@ use crate::routes::Handler;
 use crate::routes::Route;
 use crate::routes::Routes;
 use crate::session::Session;
+use crate::stats::Label;
 use crate::tests::model::cases;
 use crate::tests::world::World;
 
@@ -81,7 +82,7 @@ impl Both {
             self.sessions[who].clone(),
             Path::parse(path).unwrap(),
             ConversationId(self.next),
-            KeySelection::default(),
+            (KeySelection::default(), Label::SESSION),
         ));
         let is_there = self.naive.iter().any(|(other, there, _)| *other == who && there == path);
         let inserted = self.routes.insert(&handler, Choice::LeastInFlight);

@@ -200,6 +200,7 @@ impl Naive {
         };
         self.want(who, Got::Close(Some(code)));
         self.people[who].open = false;
+        self.counted.close(reason);
         for path in self.paths_of(who) {
             self.unregister(who, &path);
         }
