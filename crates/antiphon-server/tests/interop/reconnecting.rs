@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use antiphon_server::Config;
+use antiphon_server::PathRule;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::agent::Pending;
 use crate::commands::Handler;
+use crate::proxy::Flow;
 use crate::proxy::Proxy;
 use crate::sdk::Sdk;
 use crate::stage::Session;
@@ -73,6 +75,34 @@ fn a_handler_gets_what_it_missed_while_it_was_cut_off() {
             assert_eq!(succeeded as i64, AT_ONCE, "{sdk}");
         }
         handling.close();
+    }
+}
+
+/// Python is not found so, since it says nothing either while it works.
+#[test]
+fn a_handler_whose_connection_carries_nothing_any_more_is_found_and_serves_again() {
+    let Some(stage) = Stage::open_with(&[Sdk::Js], |config| {
+        config.liveness.handler_timeout = Duration::from_millis(600);
+        let timeout = Some(Duration::from_secs(3600));
+        config.paths = vec![PathRule { path: "orders".to_owned(), timeout, choice: None }];
+    }) else {
+        return;
+    };
+    for sdk in [Sdk::Js, Sdk::Rust] {
+        let proxy = Proxy::to(stage.address());
+        let mut handling = stage.join_through(&proxy, sdk, "control");
+        handling.register(Handler::of("string", "orders", echo()));
+        let mut sending = stage.join(Sdk::Js, "client");
+        proxy.hold(&[Flow::ToServer, Flow::ToClient]);
+        let failure = sending.request_path("orders", &string("x")).unwrap_err();
+        assert_eq!(failure.code(), Some(107), "{sdk}");
+        proxy.release();
+        handling.expect_cut();
+        handling.expect_back();
+        let answer = sending.request_path("orders", &string("y"));
+        assert_eq!(answer, Ok(string("y")), "{sdk}");
+        handling.close();
+        sending.close();
     }
 }
 
