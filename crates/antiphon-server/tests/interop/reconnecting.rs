@@ -99,6 +99,7 @@ fn a_handler_whose_connection_carries_nothing_any_more_is_found_and_serves_again
         proxy.release();
         handling.expect_cut();
         handling.expect_back();
+        serve_again(&mut handling, "string");
         let answer = sending.request_path("orders", &string("y"));
         assert_eq!(answer, Ok(string("y")), "{sdk}");
         handling.close();
@@ -215,6 +216,14 @@ fn expect_connected(session: &mut Session) {
     }
 }
 
+/// What an application does whose session may have begun anew, as JavaScript must if it has more than one message to repeat.
+fn serve_again(session: &mut Session, type_name: &str) {
+    expect_connected(session);
+    if !session.events_so_far("handler_closed").is_empty() {
+        session.register(Handler::of(type_name, "orders", echo()));
+    }
+}
+
 /// How often the handler saw each number. All are answered, and its ping comes behind them, so no more will come.
 fn seen(handling: &mut Session) -> HashMap<String, usize> {
     expect_connected(handling);
@@ -283,10 +292,7 @@ fn every_request_to_a_handler_ends_through_many_cuts(sdk: Sdk) {
     let mut sending = stage.join(Sdk::Rust, "client");
     let sent = send_through_cuts(&proxy, &mut sending, |_| {
         expect_mended(&mut handling);
-        // As an application does whose session began anew.
-        if !handling.events_so_far("handler_closed").is_empty() {
-            handling.register(Handler::of("int64", "orders", echo()));
-        }
+        serve_again(&mut handling, "int64");
     });
     let succeeded = expect_all_settled(&mut sending, sent, &mut handling);
     assert!(succeeded as i64 >= CUTS, "one before every cut, at least");
