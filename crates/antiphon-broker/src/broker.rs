@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use parking_lot::RwLock;
 
 use crate::access::Access;
+use crate::authenticators::Authenticators;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::PathRules;
@@ -50,6 +51,8 @@ pub struct Broker<X> {
     /// registry, and before any session.
     pub(crate) listeners: Mutex<Listeners<X>>,
     pub(crate) locks: Mutex<Locks<X>>,
+    /// Taken after all others.
+    pub(crate) authenticators: Mutex<Authenticators<X>>,
     /// The sessions that can be taken up again.
     pub(crate) tokens: Mutex<HashMap<SessionToken, SessionId>>,
     pub(crate) totals: Totals,
@@ -72,6 +75,7 @@ impl<X> Broker<X> {
             registry: RwLock::default(),
             listeners: Mutex::default(),
             locks: Mutex::default(),
+            authenticators: Mutex::default(),
             tokens: Mutex::default(),
             totals: Totals::default(),
             hasher: RandomState::default(),
@@ -94,12 +98,14 @@ impl<X> Broker<X> {
         self.reap(outbox);
     }
 
-    /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods.
+    /// Does what is due: expires requests, sends pings, ends sessions that have been silent for three ping periods or
+    /// whose authentication is over.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
             session.next_deadline() <= now
                 || session.next_ping() <= now
                 || session.lost_until() <= now
+                || session.expires() <= now
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
@@ -111,6 +117,9 @@ impl<X> Broker<X> {
             }
             if session.lost_until() <= now {
                 self.give_up(session, now, outbox);
+            }
+            if session.expires() <= now {
+                outbox.doomed.push((session.clone(), CloseReason::Expired));
             }
         }
         self.reap(outbox);
@@ -231,6 +240,7 @@ impl<X> Broker<X> {
         listeners.closed(session, reason, &self.config.limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
+        self.forget_authenticators(session);
         self.undo(session, remains, "ended", outbox);
     }
 

@@ -1,5 +1,6 @@
 //! What a broker is told once, when it is made: who it is, what it allows, and every bound.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use antiphon_wire::ids::NodeId;
@@ -27,6 +28,8 @@ pub struct BrokerConfig {
     pub paths: Vec<PathRule>,
     /// Who may do what.
     pub security: Security,
+    /// The names under which sessions may register as authenticators.
+    pub authenticators: BTreeSet<String>,
     /// How sessions are kept that lose their connection.
     pub recovery: Recovery,
     /// The bounds.
@@ -74,6 +77,7 @@ impl Default for BrokerConfig {
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
             security: Security::stock(),
+            authenticators: BTreeSet::new(),
             recovery: Recovery::default(),
             limits: Limits::default(),
         }

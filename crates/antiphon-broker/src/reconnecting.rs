@@ -91,8 +91,10 @@ impl<X> Broker<X> {
             TakenUp::Restarted(connection, remains) => {
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
+                self.forget_authenticators(&session);
                 self.undo(&session, remains, "began anew", outbox);
                 (inbound.received, inbound.replay) = (0, Replay::Sound);
+                inbound.life += 1;
                 connection
             }
             TakenUp::Lost => {

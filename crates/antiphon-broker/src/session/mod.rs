@@ -74,6 +74,8 @@ pub struct Session<X> {
     next_deadline: AtomicU64,
     next_ping: AtomicU64,
     last_heard: AtomicU64,
+    /// When what it was granted is over.
+    expires: AtomicU64,
     pub(crate) sticky: Mutex<Stickiness>,
 }
 
@@ -158,6 +160,7 @@ impl<X> Session<X> {
             next_deadline: AtomicU64::new(Millis::NEVER.0),
             next_ping: AtomicU64::new(Millis::NEVER.0),
             last_heard: AtomicU64::new(0),
+            expires: AtomicU64::new(Millis::NEVER.0),
             sticky: Mutex::default(),
         }
     }
@@ -213,6 +216,14 @@ impl<X> Session<X> {
 
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
+    }
+
+    pub(crate) fn expires(&self) -> Millis {
+        Millis(self.expires.load(Relaxed))
+    }
+
+    pub(crate) fn set_expires(&self, at: Millis) {
+        self.expires.store(at.0, Relaxed);
     }
 
     /// The bytes of memory that its mailbox holds.
