@@ -17,7 +17,7 @@
 
 mod defaults;
 mod raw;
-mod suggestion;
+pub(crate) mod suggestion;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -50,8 +50,6 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How one of several equal handlers is chosen: `least-in-flight` (default), `round-robin` or `sticky`.
     pub choice: Choice,
-    /// Keys of the user properties that are believed when a client proposes them. Default: none.
-    pub trusted_properties: Vec<String>,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
     /// Bounds.
@@ -119,7 +117,6 @@ impl Default for Config {
             ping_period: broker.ping_period,
             request_timeout: broker.request_timeout,
             choice: broker.choice,
-            trusted_properties: Vec::new(),
             recovery: broker.recovery,
             limits: Limits::default(),
             paths: Vec::new(),

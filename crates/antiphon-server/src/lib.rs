@@ -25,6 +25,8 @@
 pub mod config;
 
 mod auth;
+pub mod security;
+
 mod clock;
 mod connection;
 mod flush;

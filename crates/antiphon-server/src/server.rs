@@ -140,7 +140,7 @@ impl Shared {
     pub(crate) fn new(config: Config, node: NodeId) -> Self {
         let limits = config.limits;
         Self {
-            authenticator: Authenticator::new(config.dev, &config.trusted_properties),
+            authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,

@@ -121,7 +121,7 @@ impl World {
         let grant = Grant {
             principal: principal.to_owned(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
-            properties: proposed(offered, &Trust::All),
+            properties: proposed(offered, &Trust::all()),
             expires: None,
         };
         let opening = Opening {

@@ -1,10 +1,10 @@
-//! "Did you mean ...?" for a key that the configuration does not have.
+//! "Did you mean ...?" for a key or a name that does not exist.
 
-/// The known key that `message`, serde's complaint about an unknown one, most likely meant.
+/// The known name that `message`, serde's complaint about an unknown one, most likely meant.
 ///
-/// Serde puts the unknown key and then all known ones in backquotes.
-pub(super) fn suggestion(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown field") {
+/// Serde puts the unknown name and then all known ones in backquotes.
+pub(crate) fn suggestion(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
         return None;
     }
     let mut quoted = message.split('`').skip(1).step_by(2);

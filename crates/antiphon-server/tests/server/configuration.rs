@@ -50,7 +50,6 @@ fn every_key_is_read() {
         ping_period = "0s"
         request_timeout = "300ms"
         choice = "round-robin"
-        trusted_properties = ["Department"]
 
         [recovery]
         keep_for = "2m"
@@ -81,7 +80,6 @@ fn every_key_is_read() {
     assert_eq!(config.ping_period, Duration::ZERO);
     assert_eq!(config.request_timeout, Duration::from_millis(300));
     assert_eq!(config.choice, Choice::RoundRobin);
-    assert_eq!(config.trusted_properties, ["Department"]);
     let recovery = config.recovery;
     assert_eq!(recovery.keep_for, Duration::from_secs(120));
     assert_eq!((recovery.messages, recovery.bytes), (10, 11));

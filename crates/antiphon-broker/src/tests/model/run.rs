@@ -238,7 +238,7 @@ impl Run {
 
 fn opening<'a>(request: &'a ConnectionRequest, open: Option<&Open>, now: Millis) -> Opening<'a> {
     let offered = request.properties.iter().map(|(key, value)| (&**key, &**value));
-    let properties = proposed(offered, &Trust::All);
+    let properties = proposed(offered, &Trust::all());
     let grant = open.and_then(|open| grant(open.principal, Some(&open.roles))).unwrap_or_default();
     Opening {
         request,

@@ -1,0 +1,203 @@
+//! The security store: the contents of its file, which this process, other processes and people change. Says who is who;
+//! what follows from that is decided elsewhere.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use antiphon_broker::access::Principals;
+use antiphon_broker::access::Security;
+use parking_lot::RwLock;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::security::file;
+use crate::security::file::Exclusive;
+use crate::security::file::FileError;
+use crate::security::layout;
+use crate::security::layout::LayoutError;
+use crate::security::password;
+
+/// What a security store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// Roles, and what they may do.
+    pub security: Security,
+    /// Who holds them, and how that is proved.
+    pub principals: Principals,
+}
+
+/// Whether somebody is who they say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The principal is known, and this is the password.
+    Known {
+        /// The roles that it is assigned.
+        roles: BTreeSet<Arc<str>>,
+    },
+    /// The principal is known, and this is not the password.
+    Wrong,
+    /// There is no such principal.
+    Unknown,
+}
+
+/// Why a store cannot be read or changed. It is as it was.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The system does not let us.
+    #[error("the security store: {0}")]
+    File(#[from] FileError),
+    /// There is no such file.
+    #[error("there is no security store {}; `antiphon init` makes one", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is one already.
+    #[error("there is a security store {} already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not what it should be.
+    #[error("the security store {} is not valid: {problem}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: LayoutError,
+    },
+    /// A change is refused.
+    #[error("the security store cannot be changed so: {problem}")]
+    Refused {
+        /// What would be wrong.
+        problem: LayoutError,
+    },
+}
+
+/// A security store in a file.
+///
+/// Reading what is current takes no time; everything else reads the file and waits for others who change it. A change
+/// made by others counts here after [`reload`](Self::reload) or the next change.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    current: RwLock<Arc<Contents>>,
+}
+
+impl Contents {
+    /// Whether `password` is that of `principal`. Takes tens of milliseconds, as long for an unknown name as for a known one.
+    #[must_use]
+    pub fn verify(&self, principal: &str, password: &str) -> Verdict {
+        let Some(known) = self.principals.get(principal) else {
+            password::verify_nothing(password);
+            return Verdict::Unknown;
+        };
+        if password::verify(password, known.password()) {
+            Verdict::Known { roles: known.roles().clone() }
+        } else {
+            Verdict::Wrong
+        }
+    }
+}
+
+impl Store {
+    /// Reads a store.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or what it holds is not valid.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let contents = read(path)?;
+        if file::is_open_to_others(path) {
+            warn!("other users can read the security store {}; chmod 600 it", path.display());
+        }
+        Ok(Self { path: path.to_owned(), current: RwLock::new(Arc::new(contents)) })
+    }
+
+    /// Makes a store where there is none.
+    ///
+    /// # Errors
+    /// There is one, it cannot be written, or `contents` are not valid.
+    pub fn create(path: &Path, contents: Contents) -> Result<Self, StoreError> {
+        let exclusive = Exclusive::acquire(path)?;
+        if path.exists() {
+            return Err(StoreError::Exists { path: path.to_owned() });
+        }
+        exclusive.replace(&checked(&contents)?)?;
+        Ok(Self { path: path.to_owned(), current: RwLock::new(Arc::new(contents)) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it held when it was last read or changed here.
+    pub fn current(&self) -> Arc<Contents> {
+        Arc::clone(&self.current.read())
+    }
+
+    /// Whether `password` is that of `principal`; see [`Contents::verify`].
+    #[must_use]
+    pub fn verify(&self, principal: &str, password: &str) -> Verdict {
+        self.current().verify(principal, password)
+    }
+
+    /// Changes what the file holds now, which may be more than what is current here: all of it or nothing.
+    ///
+    /// # Errors
+    /// What `change` says, or the store cannot be read, changed so, or written.
+    pub fn change<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Contents) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let exclusive = self.exclusive()?;
+        let before = read(&self.path)?;
+        let mut contents = before.clone();
+        let result = change(&mut contents)?;
+        if contents != before {
+            let text = checked(&contents)?;
+            exclusive.replace(&text).map_err(StoreError::File)?;
+        }
+        *self.current.write() = Arc::new(contents);
+        Ok(result)
+    }
+
+    /// Reads the file again, and tells whether anything in it changed.
+    ///
+    /// # Errors
+    /// It cannot be read, or what it holds is not valid; what was current stays so.
+    pub fn reload(&self) -> Result<bool, StoreError> {
+        // So that what is read cannot be overtaken by a change.
+        let _exclusive = self.exclusive()?;
+        let contents = read(&self.path)?;
+        let mut current = self.current.write();
+        let changed = **current != contents;
+        *current = Arc::new(contents);
+        Ok(changed)
+    }
+
+    fn exclusive(&self) -> Result<Exclusive, StoreError> {
+        Ok(Exclusive::acquire(&self.path)?)
+    }
+}
+
+fn read(path: &Path) -> Result<Contents, StoreError> {
+    let text = file::read(path).map_err(|error| match error.is_missing() {
+        true => StoreError::Missing { path: path.to_owned() },
+        false => StoreError::File(error),
+    })?;
+    layout::read(&text).map_err(|problem| StoreError::Invalid { path: path.to_owned(), problem })
+}
+
+/// The text of these contents, if it can be read again: whatever a store may not hold is refused in one place.
+fn checked(contents: &Contents) -> Result<String, StoreError> {
+    let refused = |problem| StoreError::Refused { problem };
+    let text = layout::write(contents).map_err(refused)?;
+    layout::read(&text).map_err(refused)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;
