@@ -15,6 +15,7 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::connect::Credentials;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
 use antiphon_wire::message;
 use antiphon_wire::service::Properties;
 use antiphon_wire::service::Service;
@@ -41,6 +42,9 @@ use crate::time::Millis;
 /// What an authenticator is asked.
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
+    /// The session that wants to be authenticated again. It is not asked about itself: it would have to answer before it
+    /// is answered.
+    pub asker: Option<SessionId>,
     /// Who wants to be let in; empty for anonymous.
     pub principal: &'a str,
     /// What proves it.
@@ -99,10 +103,15 @@ impl<X> fmt::Debug for Registration<X> {
 
 impl<X> Authenticators<X> {
     /// Whom to ask: one that has a connection, if there is one.
-    fn choose(&self, name: &str) -> Option<(Arc<Session<X>>, ConversationId)> {
+    fn choose(
+        &self,
+        name: &str,
+        asker: Option<SessionId>,
+    ) -> Option<(Arc<Session<X>>, ConversationId)> {
         let registered = self.registered.get(name)?;
-        let connected = registered.iter().find(|one| one.session.is_connected());
-        let chosen = connected.or_else(|| registered.first())?;
+        let mut others = registered.iter().filter(|one| Some(one.session.id()) != asker);
+        let connected = others.clone().find(|one| one.session.is_connected());
+        let chosen = connected.or_else(|| others.next())?;
         Some((chosen.session.clone(), chosen.conversation))
     }
 
@@ -153,7 +162,7 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let mut authenticators = self.authenticators.lock();
-        let Some((session, registration)) = authenticators.choose(name) else {
+        let Some((session, registration)) = authenticators.choose(name, question.asker) else {
             drop(authenticators);
             return waiter(Opinion::Unregistered);
         };
@@ -175,7 +184,7 @@ impl<X> Broker<X> {
         question: Question<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let Question { principal, credentials, properties, proposed, timeout, now } = question;
+        let Question { principal, credentials, properties, proposed, timeout, now, .. } = question;
         let body =
             AuthenticatorRequest { principal, credentials, properties, proposed, registration };
         let mut encoded = Vec::new();

@@ -17,6 +17,7 @@
 
 mod defaults;
 mod raw;
+mod security;
 pub(crate) mod suggestion;
 
 use std::fs;
@@ -32,6 +33,13 @@ use antiphon_broker::Recovery;
 use thiserror::Error;
 
 use crate::config::raw::RawConfig;
+pub use crate::config::security::AttemptsConfig;
+pub use crate::config::security::CertificateConfig;
+pub use crate::config::security::JwtConfig;
+pub use crate::config::security::NameIn;
+pub(crate) use crate::config::security::SESSION;
+pub use crate::config::security::SecurityConfig;
+pub use crate::config::security::WebhookConfig;
 
 /// How a server behaves. The fields are named as in the file, but `paths` is there `[[path]]`.
 #[derive(Debug, Clone)]
@@ -52,6 +60,8 @@ pub struct Config {
     pub choice: Choice,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
+    /// Who is let in. Table `[security]` of the file.
+    pub security: SecurityConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -118,6 +128,7 @@ impl Default for Config {
             request_timeout: broker.request_timeout,
             choice: broker.choice,
             recovery: broker.recovery,
+            security: SecurityConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
@@ -182,6 +193,7 @@ impl Config {
         at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize)?;
         some_time("limits.handshake_timeout", limits.handshake_timeout)?;
         some_time("request_timeout", self.request_timeout)?;
+        self.security.check()?;
         limits.check_sizes()?;
         for (index, rule) in self.paths.iter().enumerate() {
             check_rule(rule, &self.paths[..index])?;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use antiphon_broker::Connection as Number;
+use antiphon_broker::Grant;
 use antiphon_broker::Opening;
 use antiphon_wire::connect::ConnectionRequest;
 use antiphon_wire::connect::Refusal;
@@ -13,9 +14,13 @@ use antiphon_wire::connect::put_refused;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::debug;
 
+use crate::auth::Applicant;
+use crate::auth::Proof;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
@@ -37,21 +42,18 @@ pub(crate) async fn handshake(
     stream: TcpStream,
     client: SocketAddr,
 ) -> Option<Connection> {
-    let Ok(upgraded) = timeout(shared.handshake_timeout, upgrade(stream)).await else {
+    let deadline = Instant::now() + shared.handshake_timeout;
+    let Ok(upgraded) = timeout_at(deadline, upgrade(stream)).await else {
         debug!(%client, "took too long to ask for a session");
         return None;
     };
     let Upgraded { stream, leftover, request } = upgraded?;
     let (reader, writer) = stream.into_split();
     let (inbound, socket) = (Inbound::new(reader, leftover), Arc::new(Socket::new(writer)));
-    let opened = request.and_then(|request| {
-        let opened = if request.reconnection.is_some() {
-            take_up(&shared, &request, &socket, client)
-        } else {
-            open(&shared, &request, &socket, client)
-        };
-        opened.map_err(|refusal| Refused { version: request.version.number(), refusal })
-    });
+    let opened = match request {
+        Ok(request) => admit(&shared, &request, &socket, (client, deadline)).await,
+        Err(refused) => Err(refused),
+    };
     match opened {
         Ok(place) => Some(Connection::new(shared, place, socket, inbound)),
         Err(refused) => {
@@ -59,6 +61,35 @@ pub(crate) async fn handshake(
             refuse(inbound, &refused).await;
             None
         }
+    }
+}
+
+async fn admit(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: &Arc<Socket>,
+    (client, deadline): (SocketAddr, Instant),
+) -> Result<Place, Refused> {
+    let refused = |refusal| Refused { version: request.version.number(), refusal };
+    if request.reconnection.is_some() {
+        return take_up(shared, request, socket, client).map_err(refused);
+    }
+    let applicant = applicant(shared, request, client);
+    let granted = shared.authenticators.authenticate(shared, &applicant, deadline).await;
+    let grant = granted.ok_or_else(|| refused(Refusal::AuthenticationFailed))?;
+    open(shared, request, socket, (client, grant)).map_err(refused)
+}
+
+fn applicant(shared: &Shared, request: &ConnectionRequest, client: SocketAddr) -> Applicant {
+    let address = client.ip().to_string();
+    Applicant {
+        principal: request.principal.clone(),
+        proof: Proof::from(request.credentials()),
+        proposed: request.properties.clone(),
+        properties: shared.broker.foreseen(request.family, &address, CONNECTOR),
+        client: client.ip(),
+        certificate: None,
+        session: None,
     }
 }
 
@@ -74,20 +105,17 @@ fn take_up(
     let (session, number) =
         shared.broker.reconnect(request, now, attach, &mut flush::delivery())?;
     debug!(session = %session.id(), %client, "session taken up again");
-    Ok(Place::new(session, number, request.family))
+    Ok(Place::new(session, number, client.ip(), request.family))
 }
 
 fn open(
     shared: &Shared,
     request: &ConnectionRequest,
     socket: &Arc<Socket>,
-    client: SocketAddr,
+    (client, grant): (SocketAddr, Grant),
 ) -> Result<Place, Refusal> {
-    let grant = shared
-        .authenticator
-        .authenticate(&request.principal, request.credentials(), &request.properties)
-        .ok_or(Refusal::AuthenticationFailed)?;
     let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
+    let principal = grant.principal.clone();
     let opening = Opening {
         request,
         grant,
@@ -99,9 +127,9 @@ fn open(
     };
     let line = Line::new(Arc::clone(socket));
     let session = shared.broker.open(opening, line, &mut flush::delivery())?;
-    let (principal, family) = (&request.principal, request.family);
+    let family = request.family;
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
-    Ok(Place::new(session, Number::FIRST, request.family))
+    Ok(Place::new(session, Number::FIRST, client.ip(), request.family))
 }
 
 /// Tells the client why, and closes the socket.

@@ -24,9 +24,10 @@
 
 pub mod config;
 
-mod auth;
 pub mod security;
 
+mod asking;
+mod auth;
 mod clock;
 mod connection;
 mod flush;

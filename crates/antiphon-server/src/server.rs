@@ -11,6 +11,7 @@ use std::time::Duration;
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
+use antiphon_broker::access::Security;
 use antiphon_wire::ids::NodeId;
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -24,7 +25,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
-use crate::auth::Authenticator;
+use crate::auth::Authenticators;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
@@ -37,6 +38,7 @@ use crate::line::Line;
 use crate::listener;
 use crate::listener::Listener;
 use crate::random;
+use crate::security::Store;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
@@ -71,10 +73,12 @@ pub enum BindError {
 /// What all connections of a server have in common.
 pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticators: Authenticators,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
     pub(crate) handshake_timeout: Duration,
+    /// For sessions that are authenticators.
+    pub(crate) session_timeout: Duration,
 }
 
 impl Server {
@@ -96,7 +100,7 @@ impl Server {
             address,
             dev: config.dev,
             limits: config.limits.clone(),
-            shared: Arc::new(Shared::new(config, node)),
+            shared: Arc::new(Shared::new(config, node)?),
         })
     }
 
@@ -137,13 +141,20 @@ impl Server {
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
-    pub(crate) fn new(config: Config, node: NodeId) -> Self {
+    ///
+    /// # Errors
+    /// A file that it names cannot be used.
+    pub(crate) fn new(config: Config, node: NodeId) -> Result<Self, ConfigError> {
+        let store = open_store(&config)?;
+        let authenticators = Authenticators::new(&config, store.clone())?;
+        let security = store.map_or_else(Security::stock, |store| store.current().security.clone());
         let limits = config.limits;
-        Self {
-            authenticator: Authenticator::new(config.dev),
+        Ok(Self {
+            authenticators,
             clock: Clock::start(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
+            session_timeout: config.security.session_timeout,
             broker: Broker::new(BrokerConfig {
                 server_name: config.server_name,
                 node,
@@ -160,10 +171,20 @@ impl Shared {
                 paths: config.paths,
                 choice: config.choice,
                 recovery: config.recovery,
-                ..BrokerConfig::default()
+                security,
+                authenticators: config.security.sessions(config.dev),
             }),
-        }
+        })
     }
+}
+
+fn open_store(config: &Config) -> Result<Option<Arc<Store>>, ConfigError> {
+    let Some(path) = &config.security.store else { return Ok(None) };
+    Store::open(path).map(|store| Some(Arc::new(store))).map_err(|error| ConfigError::Invalid {
+        key: "security.store".to_owned(),
+        problem: format!("cannot be used: {error}"),
+        fix: "put that right".to_owned(),
+    })
 }
 
 /// Every task of a running server. Dropping it ends them.

@@ -7,6 +7,7 @@ use antiphon_wire::codec::put_varint;
 use antiphon_wire::connect::Credentials;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::authenticator::Asked;
 use antiphon_wire::service::authenticator::AuthenticatorRequest;
@@ -65,9 +66,14 @@ fn deregister(w: &mut World, client: &Client) {
 type Opinions = Arc<Mutex<Vec<Opinion>>>;
 
 fn ask(w: &mut World) -> Opinions {
+    ask_for(w, None)
+}
+
+fn ask_for(w: &mut World, asker: Option<SessionId>) -> Opinions {
     let opinions = Opinions::default();
     let told = opinions.clone();
     let question = Question {
+        asker,
         principal: "bob",
         credentials: Credentials::Password("pw"),
         properties: vec![("$Transport", "WEBSOCKET")],
@@ -208,6 +214,17 @@ fn another_session_stands_in_for_one_that_is_gone() {
     w.close(&first, CloseReason::ClosedByClient);
     ask(&mut w);
     question(&second);
+}
+
+#[test]
+fn nobody_is_asked_about_itself() {
+    let mut w = world();
+    let first = gatekeeper(&mut w);
+    check(&ask_for(&mut w, Some(first.id())), Opinion::Unregistered);
+    let second = gatekeeper(&mut w);
+    ask_for(&mut w, Some(first.id()));
+    question(&second);
+    assert_quiet(&[&first]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The configuration as it stands in a TOML file: every key optional, nothing checked beyond its type.
 
+mod security;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use serde::de;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::config::Limits;
+use crate::config::raw::security::RawSecurity;
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -26,6 +29,7 @@ pub(super) struct RawConfig {
     request_timeout: Option<RawDuration>,
     choice: Option<RawChoice>,
     recovery: RawRecovery,
+    security: RawSecurity,
     limits: RawLimits,
     path: Vec<RawPathRule>,
 }
@@ -91,6 +95,7 @@ impl RawConfig {
             request_timeout: duration(self.request_timeout, default.request_timeout),
             choice: self.choice.map_or(default.choice, Choice::from),
             recovery: self.recovery.complete(default.recovery),
+            security: self.security.complete(default.security),
             limits: self.limits.complete(&default.limits),
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })

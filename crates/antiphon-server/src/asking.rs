@@ -1,0 +1,61 @@
+//! A session that is being authenticated again. It takes its time, and nothing of the session is read meanwhile; nobody
+//! else waits for it.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+
+use antiphon_broker::Authentication;
+use antiphon_broker::Grant;
+use tokio::time::Instant;
+
+use crate::auth::Applicant;
+use crate::auth::Proof;
+use crate::flush;
+use crate::flush::Session;
+use crate::server::Shared;
+
+/// What it asked, and the answer when it is there.
+pub(crate) struct Asking {
+    authentication: Box<Authentication>,
+    answer: Pin<Box<dyn Future<Output = Option<Grant>> + Send>>,
+}
+
+impl Asking {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        session: &Session,
+        client: IpAddr,
+        authentication: Box<Authentication>,
+    ) -> Self {
+        let applicant = Applicant {
+            principal: authentication.principal.clone(),
+            proof: Proof::from(authentication.credentials()),
+            proposed: authentication.proposed.clone(),
+            properties: authentication.properties.clone(),
+            client,
+            certificate: None,
+            session: Some(session.id()),
+        };
+        let shared = Arc::clone(shared);
+        let deadline = Instant::now() + shared.handshake_timeout;
+        let answer = Box::pin(async move {
+            shared.authenticators.authenticate(&shared, &applicant, deadline).await
+        });
+        Self { authentication, answer }
+    }
+
+    /// Ready with what the authenticators say.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Grant>> {
+        self.answer.as_mut().poll(cx)
+    }
+
+    /// Tells the session.
+    pub(crate) fn answer(self, shared: &Shared, session: &Arc<Session>, grant: Option<Grant>) {
+        let mut batch = shared.broker.batch(session, shared.clock.now());
+        batch.authenticated(&self.authentication, grant, &mut flush::delivery());
+    }
+}
