@@ -37,6 +37,9 @@ use crate::pending::Reply;
 use crate::pending::Ticket;
 use crate::session::Session;
 use crate::session::Undeliverable;
+use crate::stats::Counts;
+use crate::stats::End;
+use crate::stats::Kind;
 use crate::time::Millis;
 
 /// What an authenticator is asked.
@@ -189,6 +192,7 @@ impl<X> Broker<X> {
             AuthenticatorRequest { principal, credentials, properties, proposed, registration };
         let mut encoded = Vec::new();
         body.encode(&mut encoded);
+        let page = self.totals.book.open_page();
         let in_flight = InFlight {
             // There may be no session yet that asks, so the question counts among what its recipient waits for.
             sender: session.clone(),
@@ -196,6 +200,7 @@ impl<X> Broker<X> {
             deadline: now.after(timeout),
             timeout,
             sequence: 0,
+            page,
         };
         let put = |out: &mut Vec<u8>, conversation| {
             message::put_request(out, Service::Authenticator, conversation);
@@ -203,9 +208,15 @@ impl<X> Broker<X> {
         };
         session.awaiting.fetch_add(1, Relaxed);
         let message = (encoded.len() + 16, put);
-        session.hand_over(in_flight, &self.config.limits, outbox, message).inspect_err(|_| {
+        let handed = session.hand_over(in_flight, &self.config.limits, outbox, message);
+        if handed.is_err() {
             session.awaiting.fetch_sub(1, Relaxed);
-        })
+            return handed;
+        }
+        let mut counts = Counts::default();
+        counts.ledger.accept(page, Kind::Authenticator, 1);
+        self.totals.add(&counts);
+        Ok(())
     }
 
     /// Tells whoever waits for an opinion. Each ticket is used once.
@@ -257,10 +268,13 @@ impl<X> Batch<'_, X> {
     }
 
     /// What an authenticator has answered. The request of `ticket` is out of the pending ones already.
-    pub(crate) fn decided(&self, request: &InFlight<X>, ticket: Ticket, body: &[u8]) {
+    pub(crate) fn decided(&mut self, request: &InFlight<X>, ticket: Ticket, body: &[u8]) {
         request.sender.awaiting.fetch_sub(1, Relaxed);
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        let opinion = match Decision::decode_all(body) {
+        let decision = Decision::decode_all(body);
+        let end = if decision.is_ok() { End::Responded } else { End::Malformed };
+        self.counts.ledger.end(request.page, end);
+        let opinion = match decision {
             Ok(Decision::Deny) => Opinion::Deny,
             Ok(Decision::Abstain) => Opinion::Abstain,
             Ok(Decision::Allow(gives)) => Opinion::Allow(gives.into_iter().map(owned).collect()),

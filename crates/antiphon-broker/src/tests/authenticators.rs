@@ -22,6 +22,7 @@ use crate::Limits;
 use crate::Opinion;
 use crate::Question;
 use crate::batch::Void;
+use crate::stats::Kind;
 use crate::tests::world::Client;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
@@ -60,6 +61,14 @@ fn deregister(w: &mut World, client: &Client) {
     let body = DeregisterAuthenticator { receiver: Asked, group: "default", name: NAME };
     w.ask(client, Service::AuthenticatorDeregistration, 2, &body);
     assert_eq!(client.received(), [response(2, &Void)]);
+}
+
+/// Every question has ended, once.
+#[track_caller]
+fn check_ledger(w: &World, questions: u64) {
+    let ledger = w.broker.stats().ledger;
+    assert_eq!((ledger.accepted(Kind::Authenticator), ledger.in_flight), (questions, 0));
+    assert!(ledger.balances(), "{ledger:?}");
 }
 
 /// The opinions on one question: there must never be two.
@@ -136,6 +145,7 @@ fn what_an_authenticator_answers_is_told() {
         check(&opinions, opinion);
         assert_quiet(&[&gatekeeper]);
     }
+    check_ledger(&w, 4);
 }
 
 #[test]
@@ -178,6 +188,7 @@ fn an_authenticator_that_does_not_answer_has_failed() {
     check_failed(&left, "ended");
     gatekeeper.received();
     assert_quiet(&[&gatekeeper]);
+    check_ledger(&w, 4);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod deadlines;
 mod ending;
 mod events;
 mod filter_requests;
+mod ledger;
 mod listing;
 mod locks;
 mod messaging;

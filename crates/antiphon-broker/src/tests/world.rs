@@ -299,6 +299,26 @@ impl Client {
     }
 }
 
+/// The ledger of requests balances, read while no call of the broker is running; an audit finds nothing either.
+#[track_caller]
+pub(crate) fn assert_balanced<X>(broker: &Broker<X>) {
+    let stats = broker.stats();
+    assert!(stats.ledger.balances() && stats.mismatched == 0, "{stats:?}");
+    assert_eq!(broker.audit(), Ok(()));
+}
+
+/// Whatever a test was about, every request in it must be accounted for.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // Twice, so that both pages are looked at.
+            assert_balanced(&self.broker);
+            assert_balanced(&self.broker);
+            assert_balanced(&self.broker);
+        }
+    }
+}
+
 /// Nothing is left over: no message, no request to answer, no answer to wait for.
 #[track_caller]
 pub(crate) fn assert_quiet(clients: &[&Client]) {
