@@ -56,7 +56,8 @@ pub struct Broker<X> {
     /// Taken after all others.
     pub(crate) authenticators: Mutex<Authenticators<X>>,
     /// The sessions that can be taken up again.
-    pub(crate) tokens: Mutex<HashMap<SessionToken, SessionId>>,
+    /// Keyed by secrets, so with the standard library's hash, which tells nobody how near a guess is.
+    pub(crate) tokens: Mutex<std::collections::HashMap<SessionToken, SessionId>>,
     pub(crate) totals: Totals,
     /// Tells messages apart.
     pub(crate) hasher: RandomState,

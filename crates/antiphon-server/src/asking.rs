@@ -17,6 +17,7 @@ use crate::auth::Proof;
 use crate::flush;
 use crate::flush::Session;
 use crate::server::Shared;
+use crate::socket::Socket;
 
 /// What it asked, and the answer when it is there.
 pub(crate) struct Asking {
@@ -28,7 +29,7 @@ impl Asking {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         session: &Session,
-        client: IpAddr,
+        (client, socket): (IpAddr, &Socket),
         authentication: Box<Authentication>,
     ) -> Self {
         let applicant = Applicant {
@@ -37,7 +38,7 @@ impl Asking {
             proposed: authentication.proposed.clone(),
             properties: authentication.properties.clone(),
             client,
-            certificate: None,
+            certificate: socket.client_certificates().into_iter().next(),
             session: Some(session.id()),
         };
         let shared = Arc::clone(shared);

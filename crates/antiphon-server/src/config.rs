@@ -18,7 +18,9 @@
 //! The command line is not read here; it writes over the fields of a [`Config`].
 
 mod defaults;
+mod http;
 mod listener;
+mod network;
 mod raw;
 mod security;
 pub(crate) mod suggestion;
@@ -35,7 +37,11 @@ use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
 use thiserror::Error;
 
+pub use crate::config::http::HttpConfig;
+pub use crate::config::http::Origins;
+pub use crate::config::listener::ClientCertificates;
 pub use crate::config::listener::ListenerConfig;
+pub use crate::config::network::Network;
 use crate::config::raw::RawConfig;
 pub use crate::config::security::AttemptsConfig;
 pub use crate::config::security::CertificateConfig;
@@ -67,6 +73,8 @@ pub struct Config {
     pub recovery: Recovery,
     /// Who is let in. Table `[security]` of the file.
     pub security: SecurityConfig,
+    /// What is asked of the HTTP request with which a connection begins. Table `[http]` of the file.
+    pub http: HttpConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -84,6 +92,23 @@ pub struct Limits {
     pub sessions: usize,
     /// Connections at once that have not become a session yet. Default 1,000.
     pub handshakes: usize,
+    /// Connections at once, of all kinds. Default 110,000.
+    pub connections: usize,
+    /// Connections at once from one address; of IPv6 from one network of 64 bits. Default 10,000.
+    pub connections_per_address: usize,
+    /// Connections at once from one address that have not become a session yet. Default 500.
+    pub handshakes_per_address: usize,
+    /// New connections from one address in a second, on the average of five seconds. Default 200.
+    pub connects_per_address: usize,
+    /// Addresses to which the limits for one address do not apply, since they bring many clients, such as load balancers.
+    /// Default: those of this host, `127.0.0.0/8` and `::1`.
+    pub proxies: Vec<Network>,
+    /// The largest head of an HTTP request, in bytes. Default 64 KiB.
+    pub request_head: usize,
+    /// The longest target of an HTTP request, path and query, in bytes. Default 32 KiB.
+    pub request_target: usize,
+    /// Headers of an HTTP request. Default 100.
+    pub request_headers: usize,
     /// Unanswered requests at one handler session. Default 16,384.
     pub requests_per_handler: u32,
     /// Unanswered requests of one sender. Default 16,384.
@@ -134,6 +159,7 @@ impl Default for Config {
             choice: broker.choice,
             recovery: broker.recovery,
             security: SecurityConfig::default(),
+            http: HttpConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }
@@ -148,6 +174,14 @@ impl Default for Limits {
             mailbox: broker.mailbox,
             sessions: broker.sessions,
             handshakes: defaults::HANDSHAKES,
+            connections: defaults::CONNECTIONS,
+            connections_per_address: defaults::CONNECTIONS_PER_ADDRESS,
+            handshakes_per_address: defaults::HANDSHAKES_PER_ADDRESS,
+            connects_per_address: defaults::CONNECTS_PER_ADDRESS,
+            proxies: defaults::proxies(),
+            request_head: defaults::REQUEST_HEAD,
+            request_target: defaults::REQUEST_TARGET,
+            request_headers: defaults::REQUEST_HEADERS,
             requests_per_handler: broker.requests_per_handler,
             requests_per_sender: broker.requests_per_sender,
             handshake_timeout: defaults::HANDSHAKE_TIMEOUT,
@@ -192,9 +226,16 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         listener::check(&self.listeners)?;
+        self.http.check()?;
         at_least_one("threads", self.threads)?;
         at_least_one("limits.sessions", limits.sessions)?;
         at_least_one("limits.handshakes", limits.handshakes)?;
+        at_least_one("limits.connections", limits.connections)?;
+        at_least_one("limits.connections_per_address", limits.connections_per_address)?;
+        at_least_one("limits.handshakes_per_address", limits.handshakes_per_address)?;
+        at_least_one("limits.connects_per_address", limits.connects_per_address)?;
+        at_least_one("limits.request_target", limits.request_target)?;
+        at_least_one("limits.request_headers", limits.request_headers)?;
         at_least_one("limits.requests_per_handler", limits.requests_per_handler as usize)?;
         at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize)?;
         some_time("limits.handshake_timeout", limits.handshake_timeout)?;
@@ -219,6 +260,13 @@ impl Limits {
                     MESSAGE_SIZES.start(),
                     MESSAGE_SIZES.end()
                 ),
+            });
+        }
+        if !HEAD_SIZES.contains(&self.request_head) {
+            return Err(ConfigError::Invalid {
+                key: "limits.request_head".to_owned(),
+                problem: format!("is {} bytes", self.request_head),
+                fix: format!("choose between {} and {}", HEAD_SIZES.start(), HEAD_SIZES.end()),
             });
         }
         if self.mailbox < self.maximum_message {
@@ -286,6 +334,9 @@ fn check_rule(rule: &PathRule, earlier: &[PathRule]) -> Result<(), ConfigError> 
     }
     rule.timeout.map_or(Ok(()), |timeout| some_time(&format!("{key} timeout"), timeout))
 }
+
+/// No browser gets along with less, and no SDK needs more.
+const HEAD_SIZES: std::ops::RangeInclusive<usize> = 8 << 10..=1 << 20;
 
 /// The connection response announces the size in 31 usable bits; below a kilobyte not even a login fits.
 const MESSAGE_SIZES: std::ops::RangeInclusive<usize> = 1024..=i32::MAX as usize;

@@ -37,6 +37,7 @@ use tracing::debug;
 use tracing::trace;
 
 use crate::asking::Asking;
+use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
 use crate::flush::Session;
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     task: Option<Waker>,
     /// Runs while the socket is full.
     stall: Option<Pin<Box<Sleep>>>,
+    /// Dropped last, when the socket is closed.
+    _admission: Admission,
 }
 
 impl Connection {
@@ -65,6 +68,7 @@ impl Connection {
         place: Place,
         socket: Arc<Socket>,
         inbound: Inbound,
+        admission: Admission,
     ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
@@ -72,6 +76,7 @@ impl Connection {
             inbound,
             task: None,
             stall: None,
+            _admission: admission,
         }
     }
 
@@ -146,7 +151,7 @@ impl Connection {
     /// Waits until the last bytes are written and the client has closed too.
     async fn settle(&mut self) {
         poll_fn(|cx| self.poll_written(cx)).await;
-        self.dialogue.socket.shut_down(Shutdown::Write);
+        poll_fn(|cx| self.dialogue.socket.poll_end(cx)).await;
         poll_fn(|cx| self.inbound.poll_discard(cx)).await;
     }
 }
@@ -250,7 +255,8 @@ impl Dialogue {
 
     fn ask(&mut self, authentication: Box<Authentication>) {
         let Place { session, client, .. } = &self.place;
-        self.asking = Some(Asking::new(&self.shared, session, *client, authentication));
+        self.asking =
+            Some(Asking::new(&self.shared, session, (*client, &self.socket), authentication));
     }
 
     /// Ready when the session has been told whether it is authenticated.

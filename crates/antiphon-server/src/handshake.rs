@@ -1,7 +1,6 @@
 //! From an accepted socket to an open session, or to a refusal. The whole way has one time limit.
 
 use std::future::poll_fn;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::put_refused;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
@@ -25,13 +23,17 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::connection::Place;
+use crate::door;
+use crate::door::Admission;
 use crate::flush;
 use crate::inbound::Inbound;
 use crate::line::Line;
+use crate::listener::Arrival;
 use crate::random;
 use crate::server::Shared;
-use crate::socket;
 use crate::socket::Socket;
+use crate::tls::Channel;
+use crate::upgrade::Parameters;
 use crate::upgrade::Refused;
 use crate::upgrade::Upgraded;
 use crate::upgrade::upgrade;
@@ -39,29 +41,60 @@ use crate::upgrade::upgrade;
 /// A session that is open, on a socket that wants to be served; `None` if the socket did not get that far.
 pub(crate) async fn handshake(
     shared: Arc<Shared>,
-    stream: TcpStream,
-    client: SocketAddr,
+    arrival: Arrival,
+    mut admission: Admission,
 ) -> Option<Connection> {
+    let client = arrival.client;
     let deadline = Instant::now() + shared.handshake_timeout;
-    let Ok(upgraded) = timeout_at(deadline, upgrade(stream)).await else {
-        debug!(%client, "took too long to ask for a session");
-        return None;
+    let agreed = timeout_at(deadline, agree(&shared, arrival)).await;
+    let (mut inbound, socket, request) = match agreed.unwrap_or(Err(door::Refused::Timeout)) {
+        Ok(agreed) => agreed,
+        Err(why) => {
+            shared.door.refused(client.ip(), shared.clock.now(), why);
+            return None;
+        }
     };
-    let Upgraded { stream, leftover, request } = upgraded?;
-    let (reader, writer) = stream.into_split();
-    let (inbound, socket) = (Inbound::new(reader, leftover), Arc::new(Socket::new(writer)));
     let opened = match request {
         Ok(request) => admit(&shared, &request, &socket, (client, deadline)).await,
         Err(refused) => Err(refused),
     };
     match opened {
-        Ok(place) => Some(Connection::new(shared, place, socket, inbound)),
+        Ok(place) => {
+            admission.opened();
+            Some(Connection::new(shared, place, socket, inbound, admission))
+        }
         Err(refused) => {
             debug!(%client, ?refused, "connection refused");
-            refuse(inbound, &refused).await;
+            refuse(&mut inbound, &socket, &refused).await;
             None
         }
     }
+}
+
+/// Establishes TLS where the listener has it, then WebSocket.
+async fn agree(
+    shared: &Shared,
+    arrival: Arrival,
+) -> Result<(Inbound, Arc<Socket>, Parameters), door::Refused> {
+    let (stream, channel, leftover, request) = match arrival.tls {
+        None => {
+            let upgraded = upgrade(&shared.rules, arrival.stream, false).await?;
+            (upgraded.stream, None, upgraded.leftover, upgraded.request)
+        }
+        Some(acceptor) => {
+            let stream = acceptor.accept(arrival.stream).await.map_err(|error| {
+                debug!(client = %arrival.client, %error, "no TLS session");
+                door::Refused::Tls
+            })?;
+            let Upgraded { stream, leftover, request } =
+                upgrade(&shared.rules, stream, true).await?;
+            let (stream, session) = stream.into_inner();
+            (stream, Some(Arc::new(Channel::new(session))), leftover, request)
+        }
+    };
+    let (reader, writer) = stream.into_split();
+    let inbound = Inbound::new(reader, channel.clone(), leftover);
+    Ok((inbound, Arc::new(Socket::new(writer, channel)), request))
 }
 
 async fn admit(
@@ -74,13 +107,18 @@ async fn admit(
     if request.reconnection.is_some() {
         return take_up(shared, request, socket, client).map_err(refused);
     }
-    let applicant = applicant(shared, request, client);
+    let applicant = applicant(shared, request, socket, client);
     let granted = shared.authenticators.authenticate(shared, &applicant, deadline).await;
     let grant = granted.ok_or_else(|| refused(Refusal::AuthenticationFailed))?;
     open(shared, request, socket, (client, grant)).map_err(refused)
 }
 
-fn applicant(shared: &Shared, request: &ConnectionRequest, client: SocketAddr) -> Applicant {
+fn applicant(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: &Socket,
+    client: SocketAddr,
+) -> Applicant {
     let address = client.ip().to_string();
     Applicant {
         principal: request.principal.clone(),
@@ -88,7 +126,7 @@ fn applicant(shared: &Shared, request: &ConnectionRequest, client: SocketAddr) -
         proposed: request.properties.clone(),
         properties: shared.broker.foreseen(request.family, &address, CONNECTOR),
         client: client.ip(),
-        certificate: None,
+        certificate: socket.client_certificates().into_iter().next(),
         session: None,
     }
 }
@@ -133,16 +171,19 @@ fn open(
 }
 
 /// Tells the client why, and closes the socket.
-async fn refuse(mut inbound: Inbound, refused: &Refused) {
+async fn refuse(inbound: &mut Inbound, socket: &Socket, refused: &Refused) {
     let mut farewell = Vec::new();
     put_message(&mut farewell, 3, |out| {
         put_refused(out, refused.version, refused.refusal);
     });
     put_close(&mut farewell, 1000);
-    // So few bytes always fit into a socket to which nothing was written yet, unless it is gone.
-    let _ = inbound.stream().try_write(&farewell);
-    socket::shut_down(inbound.stream(), Shutdown::Write);
-    let _ = timeout(LINGER, poll_fn(|cx| inbound.poll_discard(cx))).await;
+    // So few bytes always fit into a socket to which little was written yet, unless it is gone.
+    let _ = socket.try_write(&farewell);
+    let leave = async {
+        poll_fn(|cx| socket.poll_end(cx)).await;
+        poll_fn(|cx| inbound.poll_discard(cx)).await;
+    };
+    let _ = timeout(LINGER, leave).await;
 }
 
 /// What sessions see as property `$Connector`.

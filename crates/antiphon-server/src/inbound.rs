@@ -4,25 +4,28 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
 
 use tokio::io::AsyncRead;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+
+use crate::tls::Channel;
 
 /// The reading half of a socket and what was read but not used.
 pub(crate) struct Inbound {
     half: OwnedReadHalf,
+    channel: Option<Arc<Channel>>,
     rest: Vec<u8>,
 }
 
 impl Inbound {
     /// `rest` was read from the socket before.
-    pub(crate) fn new(half: OwnedReadHalf, rest: Vec<u8>) -> Self {
-        Self { half, rest }
+    pub(crate) fn new(half: OwnedReadHalf, channel: Option<Arc<Channel>>, rest: Vec<u8>) -> Self {
+        Self { half, channel, rest }
     }
 
     /// Hands what was read before to `take`, as [`Inbound::poll_read`] does.
@@ -47,7 +50,10 @@ impl Inbound {
                 _ => 0,
             };
             let mut buffer = ReadBuf::new(&mut scratch[held..held + READ]);
-            ready!(Pin::new(&mut self.half).poll_read(cx, &mut buffer))?;
+            ready!(match &self.channel {
+                None => Pin::new(&mut self.half).poll_read(cx, &mut buffer),
+                Some(channel) => channel.poll_read(self.half.as_ref(), cx, &mut buffer),
+            })?;
             let read = buffer.filled().len();
             if read == 0 {
                 return Poll::Ready(Ok(0));
@@ -62,11 +68,6 @@ impl Inbound {
             }
             Poll::Ready(Ok(read))
         })
-    }
-
-    /// The whole socket.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        self.half.as_ref()
     }
 
     /// Throws away what comes. Ready at the end of the stream.

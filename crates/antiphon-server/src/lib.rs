@@ -15,6 +15,8 @@
 //! | module | does |
 //! |---|---|
 //! | `listener` | accepts sockets, backs off when the system has none left |
+//! | `door` | turns away whoever is one too many, and counts |
+//! | `tls` | encrypts, and proves who the server and perhaps the client is |
 //! | `upgrade` | HTTP: answers people, turns WebSocket requests into raw sockets |
 //! | `handshake` | authenticates, opens the session or refuses the connection |
 //! | `connection` | one task a session: bytes to frames to the broker, and the end |
@@ -30,21 +32,30 @@ mod asking;
 mod auth;
 mod clock;
 mod connection;
+mod door;
 mod flush;
+mod handle;
 mod handshake;
 mod inbound;
 mod line;
 mod listener;
+mod origin;
 mod random;
 mod server;
 mod socket;
+mod tls;
 mod upgrade;
 
+pub use config::ClientCertificates;
 pub use config::Config;
 pub use config::ConfigError;
+pub use config::HttpConfig;
 pub use config::Limits;
 pub use config::ListenerConfig;
+pub use config::Network;
+pub use config::Origins;
 pub use flush::runtime;
+pub use handle::Handle;
 pub use server::BindError;
 pub use server::Server;
 

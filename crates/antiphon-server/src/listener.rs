@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
@@ -18,6 +19,21 @@ use tokio::time::Sleep;
 use tokio::time::sleep;
 use tracing::warn;
 
+use crate::tls::Acceptor;
+
+/// A listening socket that accepts nothing yet, and the TLS side of it.
+pub(crate) struct Bound {
+    pub(crate) socket: std::net::TcpListener,
+    pub(crate) tls: Option<Arc<Acceptor>>,
+}
+
+/// A connection that came in.
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    pub(crate) client: SocketAddr,
+    pub(crate) tls: Option<Arc<Acceptor>>,
+}
+
 /// All listening sockets of a server.
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
@@ -27,14 +43,15 @@ pub(crate) struct Listeners {
 
 struct Listener {
     listener: TcpListener,
+    tls: Option<Arc<Acceptor>>,
     pause: Duration,
     paused: Option<Pin<Box<Sleep>>>,
 }
 
 impl Listeners {
     /// Must be called on a runtime.
-    pub(crate) fn new(listeners: Vec<std::net::TcpListener>) -> io::Result<Self> {
-        let listeners = listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
+    pub(crate) fn new(bound: Vec<Bound>) -> io::Result<Self> {
+        let listeners = bound.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
         Ok(Self { listeners, first: 0 })
     }
 
@@ -42,10 +59,7 @@ impl Listeners {
     ///
     /// # Errors
     /// Only if a listening socket itself is of no use any more.
-    pub(crate) fn poll_accept(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
         let (earlier, later) = self.listeners.split_at_mut(self.first);
         for (distance, listener) in later.iter_mut().chain(earlier).enumerate() {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
@@ -58,12 +72,12 @@ impl Listeners {
 }
 
 impl Listener {
-    fn new(listener: std::net::TcpListener) -> io::Result<Self> {
-        let listener = TcpListener::from_std(listener)?;
-        Ok(Self { listener, pause: SHORTEST_PAUSE, paused: None })
+    fn new(bound: Bound) -> io::Result<Self> {
+        let listener = TcpListener::from_std(bound.socket)?;
+        Ok(Self { listener, tls: bound.tls, pause: SHORTEST_PAUSE, paused: None })
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
         loop {
             if let Some(pause) = &mut self.paused {
                 ready!(pause.as_mut().poll(cx));
@@ -74,7 +88,7 @@ impl Listener {
                     self.pause = SHORTEST_PAUSE;
                     // Refused only by a socket that is gone already.
                     let _ = stream.set_nodelay(true);
-                    return Poll::Ready(Ok((stream, client)));
+                    return Poll::Ready(Ok(Arrival { stream, client, tls: self.tls.clone() }));
                 }
                 // The client went away while it waited.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

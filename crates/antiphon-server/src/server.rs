@@ -15,7 +15,6 @@ use antiphon_broker::Millis;
 use antiphon_broker::access::Security;
 use antiphon_wire::ids::NodeId;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Interval;
@@ -30,23 +29,30 @@ use crate::auth::Authenticators;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
-use crate::config::Limits;
 use crate::connection::Connection;
 use crate::connection::LINGER;
+use crate::door::Door;
 use crate::flush;
+use crate::handle::Handle;
 use crate::handshake::handshake;
 use crate::line::Line;
 use crate::listener;
+use crate::listener::Arrival;
+use crate::listener::Bound;
 use crate::listener::Listeners;
 use crate::random;
 use crate::security::Store;
+use crate::tls::Acceptor;
+use crate::tls::Acceptors;
+use crate::upgrade::Rules;
+use crate::upgrade::scheme;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Bound>,
     addresses: Vec<SocketAddr>,
     dev: bool,
-    limits: Limits,
+    handshakes: usize,
     shared: Arc<Shared>,
 }
 
@@ -80,6 +86,9 @@ pub(crate) struct Shared {
     pub(crate) handshake_timeout: Duration,
     /// For sessions that are authenticators.
     pub(crate) session_timeout: Duration,
+    pub(crate) rules: Rules,
+    pub(crate) door: Arc<Door>,
+    pub(crate) acceptors: Acceptors,
 }
 
 impl Server {
@@ -90,21 +99,24 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self, BindError> {
         config.check()?;
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        let mut acceptors = Vec::new();
         for listener in &config.listeners {
             let address = listener.address;
+            let tls = Acceptor::load(listener)?;
+            acceptors.extend(tls.clone().map(|acceptor| (address, acceptor)));
             let not_bound =
                 |problem: io::Error| BindError::Listen { address, problem: problem.kind() };
-            let listener = listener::listen(address).map_err(not_bound)?;
-            addresses.push(listener.local_addr().map_err(not_bound)?);
-            listeners.push(listener);
+            let socket = listener::listen(address).map_err(not_bound)?;
+            addresses.push(socket.local_addr().map_err(not_bound)?);
+            listeners.push(Bound { socket, tls });
         }
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
         Ok(Self {
             listeners,
             addresses,
             dev: config.dev,
-            limits: config.limits.clone(),
-            shared: Arc::new(Shared::new(config, node)?),
+            handshakes: config.limits.handshakes,
+            shared: Arc::new(Shared::new(config, node, Acceptors::new(acceptors))?),
         })
     }
 
@@ -114,25 +126,28 @@ impl Server {
         &self.addresses
     }
 
+    /// What can be done with the server while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
+    }
+
     /// Serves until `shutdown` is ready, then accepts no more, ends every session and returns when the clients have
     /// been told, at the latest after 3 seconds. Dropping the future ends everything at once.
     ///
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
+        announce(&self.addresses, &self.listeners, self.dev);
         let mut listeners = Listeners::new(self.listeners)?;
-        announce(&self.addresses, self.dev);
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
-            let has_room = tasks.handshakes.len() < self.limits.handshakes
-                && tasks.connections.len()
-                    < self.limits.sessions.saturating_add(self.limits.handshakes);
+            let has_room = tasks.handshakes.len() < self.handshakes;
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
-                    let (stream, client) = accepted?;
-                    tasks.receive(stream, client);
+                    tasks.receive(accepted?);
                 }
                 () = tasks.advance() => {}
             }
@@ -148,10 +163,15 @@ impl Shared {
     ///
     /// # Errors
     /// A file that it names cannot be used.
-    pub(crate) fn new(config: Config, node: NodeId) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        config: Config,
+        node: NodeId,
+        acceptors: Acceptors,
+    ) -> Result<Self, ConfigError> {
         let store = open_store(&config)?;
         let authenticators = Authenticators::new(&config, store.clone())?;
         let security = store.map_or_else(Security::stock, |store| store.current().security.clone());
+        let rules = Rules::new(&config);
         let limits = config.limits;
         Ok(Self {
             authenticators,
@@ -159,6 +179,9 @@ impl Shared {
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
             session_timeout: config.security.session_timeout,
+            rules,
+            door: Arc::new(Door::new(&limits)),
+            acceptors,
             broker: Broker::new(BrokerConfig {
                 server_name: config.server_name,
                 node,
@@ -216,9 +239,19 @@ impl Tasks {
         }
     }
 
-    fn receive(&mut self, stream: TcpStream, client: SocketAddr) {
-        let shared = Arc::clone(&self.shared);
-        self.handshakes.spawn(handshake(shared, stream, client));
+    fn receive(&mut self, arrival: Arrival) {
+        let (door, now) = (&self.shared.door, self.shared.clock.now());
+        let client = arrival.client.ip();
+        match door.admit(client, now) {
+            Ok(admission) => {
+                let shared = Arc::clone(&self.shared);
+                self.handshakes.spawn(handshake(shared, arrival, admission));
+            }
+            Err(why) => {
+                door.turn_away(&arrival.stream, arrival.tls.is_none(), why);
+                door.refused(client, now, why);
+            }
+        }
     }
 
     /// Waits for a task to end or a tick, and does what follows from it. May be dropped and called again at any time.
@@ -273,14 +306,17 @@ impl Tasks {
     }
 }
 
-fn announce(addresses: &[SocketAddr], dev: bool) {
+fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
     let version = env!("CARGO_PKG_VERSION");
-    for address in addresses {
+    for (address, bound) in addresses.iter().zip(listeners) {
+        let scheme = scheme(bound.tls.is_some());
         let reachable = match address.ip() {
             ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
             _ => address.to_string(),
         };
-        info!("Antiphon {version} listens on {address}; connect to ws://{reachable}/diffusion");
+        info!(
+            "Antiphon {version} listens on {address}; connect to {scheme}://{reachable}/diffusion"
+        );
     }
     if dev {
         warn!(

@@ -1,24 +1,30 @@
-//! The writing half of a socket: any thread may write to it, and tells the connection's own task what only that one can
-//! deal with.
+//! The writing half of a socket, plain or with TLS: any thread may write to it, and tells the connection's own task what
+//! only that one can deal with.
 
 use std::io;
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::task::ready;
 
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+
+use crate::tls::Channel;
 
 /// Where the bytes of a connection go.
 pub(crate) struct Socket {
     /// Present until drop, which forgets it: it would end the writing direction when the broker refuses a session,
     /// before the refusal is written.
     half: Option<OwnedWriteHalf>,
+    channel: Option<Arc<Channel>>,
     signal: AtomicU8,
     task: Mutex<Option<Waker>>,
 }
@@ -40,13 +46,24 @@ pub(crate) enum Signal {
 }
 
 impl Socket {
-    pub(crate) fn new(half: OwnedWriteHalf) -> Self {
-        Self { half: Some(half), signal: AtomicU8::new(Signal::None as u8), task: Mutex::new(None) }
+    pub(crate) fn new(half: OwnedWriteHalf, channel: Option<Arc<Channel>>) -> Self {
+        let signal = AtomicU8::new(Signal::None as u8);
+        Self { half: Some(half), channel, signal, task: Mutex::new(None) }
     }
 
-    /// Writes what the socket takes at once.
+    /// Writes what the socket takes at once. After [`io::ErrorKind::WouldBlock`] the same bytes must come again.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream().try_write(bytes)
+        match &self.channel {
+            None => self.stream().try_write(bytes),
+            Some(channel) => channel.try_write(self.stream(), bytes),
+        }
+    }
+
+    #[allow(dead_code, reason = "authenticators ask for it")]
+    /// The certificates that the client proved to be its own, first its own, then those that lead to its root; empty
+    /// without TLS, or if it has shown none.
+    pub(crate) fn client_certificates(&self) -> Vec<CertificateDer<'static>> {
+        self.channel.as_ref().map_or_else(Vec::new, |channel| channel.client_certificates())
     }
 
     /// Leaves a signal for the connection's task and wakes it.
@@ -89,6 +106,15 @@ impl Socket {
     fn exchange(&self, from: Signal, to: Signal) {
         let (from, to) = (from as u8, to as u8);
         let _ = self.signal.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Ends the writing direction. Ready when TLS, if there is any, has said so to the client.
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(channel) = &self.channel {
+            ready!(channel.poll_end(self.stream(), cx));
+        }
+        self.shut_down(Shutdown::Write);
+        Poll::Ready(())
     }
 
     /// Ends one direction or both. The descriptor lives on for as long as somebody holds the session.

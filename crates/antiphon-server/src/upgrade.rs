@@ -19,16 +19,33 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
 use tracing::debug;
 use tungstenite::handshake::server::create_response_with_body;
 
-/// A socket on which both sides have agreed to speak WebSocket.
-pub(crate) struct Upgraded {
-    pub(crate) stream: TcpStream,
+use crate::config::Config;
+use crate::config::Origins;
+use crate::door;
+use crate::origin;
+
+/// A stream on which both sides have agreed to speak WebSocket.
+pub(crate) struct Upgraded<S> {
+    pub(crate) stream: S,
     /// Bytes that came behind the request.
     pub(crate) leftover: Vec<u8>,
-    pub(crate) request: Result<ConnectionRequest, Refused>,
+    pub(crate) request: Parameters,
+}
+
+/// What a client asks for with its upgrade.
+pub(crate) type Parameters = Result<ConnectionRequest, Refused>;
+
+/// What HTTP requests may look like.
+pub(crate) struct Rules {
+    origins: Origins,
+    head: usize,
+    target: usize,
+    headers: usize,
 }
 
 /// A connection whose parameters are unusable.
@@ -39,52 +56,84 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
 }
 
-/// Answers the one request that a connection may make. `None` if it was not a WebSocket request, or none at all.
-pub(crate) async fn upgrade(stream: TcpStream) -> Option<Upgraded> {
-    let agreed = Mutex::new(None);
+impl Rules {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            origins: config.http.origins.clone(),
+            head: limits.request_head,
+            target: limits.request_target,
+            headers: limits.request_headers,
+        }
+    }
+}
+
+/// Answers the one request that a connection may make.
+///
+/// # Errors
+/// It was not a WebSocket request that may be made, or none at all.
+pub(crate) async fn upgrade<S>(
+    rules: &Rules,
+    stream: S,
+    secure: bool,
+) -> Result<Upgraded<S>, door::Refused>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let agreed = Mutex::new(Err(door::Refused::Http));
     let service = service_fn(|mut request| {
-        let (response, parameters) = answer(&request);
-        *agreed.lock() =
-            parameters.map(|parameters| (hyper::upgrade::on(&mut request), parameters));
+        let (response, verdict) = answer(rules, &request, secure);
+        *agreed.lock() = verdict.map(|parameters| (hyper::upgrade::on(&mut request), parameters));
         ready(Ok::<_, Infallible>(response))
     });
     let http = http1::Builder::new()
         .header_read_timeout(None)
-        .max_buf_size(MAXIMUM_HEAD)
-        .max_header_size(MAXIMUM_HEAD)
-        .max_headers(MAXIMUM_HEADERS)
+        .max_buf_size(rules.head)
+        .max_header_size(rules.head)
+        .max_headers(rules.headers)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = http.with_upgrades().await {
         debug!(%error, "no HTTP request");
-        return None;
+        return Err(door::Refused::Http);
     }
     let (upgraded, request): (OnUpgrade, _) = agreed.into_inner()?;
-    let parts = upgraded.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(Upgraded { stream: parts.io.into_inner(), leftover: parts.read_buf.into(), request })
+    let upgraded = upgraded.await.map_err(|_| door::Refused::Http)?;
+    let parts = upgraded.downcast::<TokioIo<S>>().map_err(|_| door::Refused::Http)?;
+    Ok(Upgraded { stream: parts.io.into_inner(), leftover: parts.read_buf.into(), request })
 }
 
-type Parameters = Result<ConnectionRequest, Refused>;
-
-/// The response, and the parameters of the connection if the response is an upgrade.
-fn answer(request: &Request<Incoming>) -> (Response<String>, Option<Parameters>) {
+/// The response, with the parameters of the connection if the response is an upgrade, else with the reason for which it
+/// is none.
+fn answer(
+    rules: &Rules,
+    request: &Request<Incoming>,
+    secure: bool,
+) -> (Response<String>, Result<Parameters, door::Refused>) {
+    let refuse = |response| (response, Err(door::Refused::Http));
     let path = request.uri().path();
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > rules.target) {
+        return refuse(text(StatusCode::URI_TOO_LONG, "This path with its query is too long.\n"));
+    }
     if path == "/" && request.method() == Method::GET {
-        return (text(StatusCode::OK, WELCOME), None);
+        return refuse(text(StatusCode::OK, welcome(secure)));
     }
     if !path.ends_with(ENDPOINT) {
-        return (text(StatusCode::NOT_FOUND, WRONG_PATH), None);
+        return refuse(text(StatusCode::NOT_FOUND, wrong_path(secure)));
     }
     if !request.headers().contains_key(header::UPGRADE) {
-        let mut response = text(StatusCode::UPGRADE_REQUIRED, WELCOME);
+        let mut response = text(StatusCode::UPGRADE_REQUIRED, welcome(secure));
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return (response, None);
+        return refuse(response);
+    }
+    if !origin::may_connect(&rules.origins, request.headers()) {
+        return (text(StatusCode::FORBIDDEN, WRONG_ORIGIN), Err(door::Refused::Origin));
     }
     match create_response_with_body(request, String::new) {
         Ok(response) => match parameters(request) {
-            Ok(parameters) => (response, Some(parameters)),
-            Err(bad) => (bad_request(&bad), None),
+            Ok(parameters) => (response, Ok(parameters)),
+            Err(bad) => refuse(bad_request(&bad)),
         },
-        Err(bad) => (bad_request(&bad), None),
+        Err(bad) => refuse(bad_request(&bad)),
     }
 }
 
@@ -110,29 +159,49 @@ fn bad_request(problem: &dyn std::fmt::Display) -> Response<String> {
     text(StatusCode::BAD_REQUEST, problem)
 }
 
+/// A text that no browser takes for anything else, keeps, or shows in another page. The address that was asked for may
+/// hold credentials, so it is not passed on to other sites.
 fn text(status: StatusCode, text: impl Into<String>) -> Response<String> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CONNECTION, "close"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
 /// How every path ends that a client connects to; what stands before it is left to proxies.
 const ENDPOINT: &str = "/diffusion";
 
-const WELCOME: &str = "\
-This is Antiphon, a request-response messaging server for the Diffusion SDKs.
-Connect with an SDK over WebSocket, to path /diffusion of this address: ws://HOST:PORT/diffusion
-HTTP polling is not supported.
+fn welcome(secure: bool) -> String {
+    format!(
+        "This is Antiphon, a request-response messaging server for the Diffusion SDKs.\n\
+        Connect with an SDK over WebSocket, to path /diffusion of this address: {}://HOST:PORT/diffusion\n\
+        HTTP polling is not supported.\n",
+        scheme(secure)
+    )
+}
+
+fn wrong_path(secure: bool) -> String {
+    format!(
+        "There is nothing here. SDKs connect over WebSocket to a path that ends in /diffusion, such as \
+        {}://HOST:PORT/diffusion\n",
+        scheme(secure)
+    )
+}
+
+/// What the URL of a listener begins with.
+pub(crate) const fn scheme(secure: bool) -> &'static str {
+    if secure { "wss" } else { "ws" }
+}
+
+const WRONG_ORIGIN: &str = "\
+Web pages of this site may not connect: see the key `origins` in the table [http] of the server's configuration.
 ";
-
-const WRONG_PATH: &str = "\
-There is nothing here. SDKs connect over WebSocket to a path that ends in /diffusion, such as ws://HOST:PORT/diffusion
-";
-
-/// Request line and headers together, in bytes. Proposed session properties travel there too.
-const MAXIMUM_HEAD: usize = 64 << 10;
-
-const MAXIMUM_HEADERS: usize = 100;

@@ -1,6 +1,9 @@
 //! Session ids, conversation ids and session tokens.
 
 use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::hint::black_box;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -100,8 +103,23 @@ impl<'a> Decode<'a> for ConversationId {
 }
 
 /// The secret with which a client asks for its session again: 24 characters that are safe in a header.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// It is compared in a time that does not depend on its characters.
+#[derive(Clone, Copy, Eq)]
 pub struct SessionToken(pub [u8; 24]);
+
+impl PartialEq for SessionToken {
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.fold(0, |different, (a, b)| black_box(different | (a ^ b))) == 0
+    }
+}
+
+impl Hash for SessionToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl fmt::Debug for SessionToken {
     /// Does not show the secret.

@@ -62,6 +62,19 @@ fn a_token_does_not_show_itself() {
     assert_eq!(format!("{:?}", SessionToken([b'T'; 24])), "SessionToken");
 }
 
+#[test]
+fn tokens_are_equal_only_in_all_characters() {
+    let token = SessionToken(*b"ABCDEFGHIJKLMNOPQRSTUVWX");
+    assert_eq!(token, token);
+    for index in 0..24 {
+        for bit in 0..8 {
+            let mut other = token;
+            other.0[index] ^= 1 << bit;
+            assert_ne!(token, other);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn every_session_id_is_read_from_its_text(server: u64, client: u64) {

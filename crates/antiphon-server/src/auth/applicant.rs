@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use antiphon_broker::Roles;
 use antiphon_broker::properties::Properties;
 use antiphon_wire::connect::Credentials;
 use antiphon_wire::ids::SessionId;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// Somebody who wants to be let in, or a session that wants to be somebody else.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Applicant {
     pub(crate) properties: Properties,
     pub(crate) client: IpAddr,
     /// The certificate that it proved to be its own, in DER.
-    pub(crate) certificate: Option<Arc<[u8]>>,
+    pub(crate) certificate: Option<CertificateDer<'static>>,
     /// Present if there is a session already.
     pub(crate) session: Option<SessionId>,
 }

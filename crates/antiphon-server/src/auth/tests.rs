@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::tls::Acceptors;
 
 /// What a link of a test says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ enum Says {
 fn shared(change: impl FnOnce(&mut Config)) -> Shared {
     let mut config = Config::default();
     change(&mut config);
-    Shared::new(config, NodeId(1)).unwrap()
+    Shared::new(config, NodeId(1), Acceptors::default()).unwrap()
 }
 
 fn applicant(principal: &str, proof: Proof) -> Applicant {
@@ -203,7 +204,9 @@ fn a_chain_that_cannot_be_is_refused_with_the_reason() {
     ] {
         let mut config = Config::default();
         config.security.authenticators = Some(vec![name.to_owned()]);
-        let Err(error) = Shared::new(config, NodeId(1)) else { panic!("{name} is accepted") };
+        let Err(error) = Shared::new(config, NodeId(1), Acceptors::default()) else {
+            panic!("{name} is accepted")
+        };
         assert!(error.to_string().contains(reason), "{name}: {error}");
     }
 }

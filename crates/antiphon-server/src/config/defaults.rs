@@ -1,17 +1,47 @@
 //! The defaults of the configuration that are the server's own, with their reasons; those of the broker stand in
 //! [`antiphon_broker::BrokerConfig`]. What the keys mean stands in [`super::Config`].
 
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+use crate::config::Network;
+
 /// The port that applications written for Diffusion expect; loopback, until somebody decides who may reach it.
-pub(super) const LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Enough for a whole fleet that comes back at once, since the rest waits in the accept queue.
 pub(super) const HANDSHAKES: usize = 1_000;
+
+/// Some more than the sessions, so that whoever finds no room for a session is told so.
+pub(super) const CONNECTIONS: usize = 110_000;
+
+/// A large site behind one address, and not so much that a single one could take all.
+pub(super) const CONNECTIONS_PER_ADDRESS: usize = 10_000;
+
+/// Half of all handshakes, so that one address cannot keep the others out.
+pub(super) const HANDSHAKES_PER_ADDRESS: usize = 500;
+
+/// A large site comes back within seconds, and signing for as many TLS handshakes takes a fifth of a core at the most.
+pub(super) const CONNECTS_PER_ADDRESS: usize = 200;
+
+/// Proposed session properties, credentials and tokens travel in it.
+pub(super) const REQUEST_HEAD: usize = 64 << 10;
+
+/// Browsers and SDKs put all of that into the target.
+pub(super) const REQUEST_TARGET: usize = 32 << 10;
+
+/// Browsers send a dozen, and proxies add some.
+pub(super) const REQUEST_HEADERS: usize = 100;
+
+/// Whoever connects from this host is a proxy, a test or a tool.
+pub(super) fn proxies() -> Vec<Network> {
+    let this_host = [(IpAddr::V4(Ipv4Addr::LOCALHOST), 8), (IpAddr::V6(Ipv6Addr::LOCALHOST), 128)];
+    this_host.iter().filter_map(|(address, prefix)| Network::new(*address, *prefix)).collect()
+}
 
 /// What the JavaScript SDK waits by default.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

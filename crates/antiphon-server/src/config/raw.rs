@@ -4,6 +4,7 @@ mod security;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use antiphon_broker::Choice;
@@ -13,10 +14,14 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
 
+use crate::config::ClientCertificates;
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::config::HttpConfig;
 use crate::config::Limits;
 use crate::config::ListenerConfig;
+use crate::config::Network;
+use crate::config::Origins;
 use crate::config::raw::security::RawSecurity;
 
 /// The whole file.
@@ -32,6 +37,7 @@ pub(super) struct RawConfig {
     choice: Option<RawChoice>,
     recovery: RawRecovery,
     security: RawSecurity,
+    http: RawHttp,
     limits: RawLimits,
     path: Vec<RawPathRule>,
 }
@@ -40,6 +46,38 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields)]
 struct RawListener {
     address: String,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_certificates: Option<RawClientCertificates>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawClientCertificates {
+    None,
+    Optional,
+    Required,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawHttp {
+    origins: Option<RawOrigins>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected \"any\", \"same\" or a list of origins")]
+enum RawOrigins {
+    Word(RawOriginsWord),
+    Listed(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawOriginsWord {
+    Any,
+    Same,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,6 +87,14 @@ struct RawLimits {
     mailbox: Option<usize>,
     sessions: Option<usize>,
     handshakes: Option<usize>,
+    connections: Option<usize>,
+    connections_per_address: Option<usize>,
+    handshakes_per_address: Option<usize>,
+    connects_per_address: Option<usize>,
+    proxies: Option<Vec<String>>,
+    request_head: Option<usize>,
+    request_target: Option<usize>,
+    request_headers: Option<usize>,
     requests_per_handler: Option<u32>,
     requests_per_sender: Option<u32>,
     handshake_timeout: Option<RawDuration>,
@@ -100,7 +146,8 @@ impl RawConfig {
             choice: self.choice.map_or(default.choice, Choice::from),
             recovery: self.recovery.complete(default.recovery),
             security: self.security.complete(default.security),
-            limits: self.limits.complete(&default.limits),
+            http: self.http.complete(),
+            limits: self.limits.complete(default.limits)?,
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })
     }
@@ -108,13 +155,49 @@ impl RawConfig {
 
 impl RawListener {
     fn complete(self) -> Result<ListenerConfig, ConfigError> {
-        Ok(ListenerConfig { address: address(&self.address)? })
+        let client_certificates = match self.client_certificates {
+            None | Some(RawClientCertificates::None) => ClientCertificates::None,
+            Some(RawClientCertificates::Optional) => ClientCertificates::Optional,
+            Some(RawClientCertificates::Required) => ClientCertificates::Required,
+        };
+        Ok(ListenerConfig {
+            address: address(&self.address)?,
+            certificate: self.certificate,
+            key: self.key,
+            client_ca: self.client_ca,
+            client_certificates,
+        })
+    }
+}
+
+impl RawHttp {
+    fn complete(self) -> HttpConfig {
+        let origins = match self.origins {
+            None | Some(RawOrigins::Word(RawOriginsWord::Any)) => Origins::Any,
+            Some(RawOrigins::Word(RawOriginsWord::Same)) => Origins::Same,
+            Some(RawOrigins::Listed(origins)) => Origins::Listed(origins),
+        };
+        HttpConfig { origins }
     }
 }
 
 impl RawLimits {
-    fn complete(self, default: &Limits) -> Limits {
-        Limits {
+    fn complete(self, default: Limits) -> Result<Limits, ConfigError> {
+        let proxies =
+            self.proxies.map(|proxies| proxies.iter().map(|text| network(text)).collect());
+        Ok(Limits {
+            connections: self.connections.unwrap_or(default.connections),
+            connections_per_address: self
+                .connections_per_address
+                .unwrap_or(default.connections_per_address),
+            handshakes_per_address: self
+                .handshakes_per_address
+                .unwrap_or(default.handshakes_per_address),
+            connects_per_address: self.connects_per_address.unwrap_or(default.connects_per_address),
+            proxies: proxies.transpose()?.unwrap_or(default.proxies),
+            request_head: self.request_head.unwrap_or(default.request_head),
+            request_target: self.request_target.unwrap_or(default.request_target),
+            request_headers: self.request_headers.unwrap_or(default.request_headers),
             maximum_message: self.maximum_message.unwrap_or(default.maximum_message),
             mailbox: self.mailbox.unwrap_or(default.mailbox),
             sessions: self.sessions.unwrap_or(default.sessions),
@@ -122,7 +205,7 @@ impl RawLimits {
             requests_per_handler: self.requests_per_handler.unwrap_or(default.requests_per_handler),
             requests_per_sender: self.requests_per_sender.unwrap_or(default.requests_per_sender),
             handshake_timeout: duration(self.handshake_timeout, default.handshake_timeout),
-        }
+        })
     }
 }
 
@@ -197,6 +280,14 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
         key: "listener.address".to_owned(),
         problem: format!("is {text:?}, which is not an address and a port"),
         fix: "write one like \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned(),
+    })
+}
+
+fn network(text: &str) -> Result<Network, ConfigError> {
+    text.parse().map_err(|()| ConfigError::Invalid {
+        key: "limits.proxies".to_owned(),
+        problem: format!("has {text:?}, which is not an address or a network"),
+        fix: "write such as \"10.1.2.3\" or \"10.0.0.0/8\"".to_owned(),
     })
 }
 

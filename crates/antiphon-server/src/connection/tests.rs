@@ -15,11 +15,17 @@ use crate::auth::Admitted;
 use crate::auth::Answer;
 use crate::auth::Authenticators;
 use crate::handshake::handshake;
+use crate::listener::Arrival;
+use crate::tls::Acceptors;
+
+fn shared() -> Shared {
+    let config = Config { dev: true, ..Config::default() };
+    Shared::new(config, NodeId(1), Acceptors::default()).unwrap()
+}
 
 /// A session that its client has asked for and nothing else.
 async fn open() -> (Arc<Shared>, TcpStream, Connection) {
-    let shared = Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)).unwrap();
-    let shared = Arc::new(shared);
+    let shared = Arc::new(shared());
     let (client, connection) = open_with(&shared, "v=29").await;
     assert_eq!(shared.broker.stats().sessions, 1);
     (shared, client, connection)
@@ -35,7 +41,9 @@ async fn open_with(shared: &Arc<Shared>, query: &str) -> (TcpStream, Connection)
     );
     client.write_all(request.as_bytes()).await.unwrap();
     let (stream, address) = listener.accept().await.unwrap();
-    let connection = handshake(Arc::clone(shared), stream, address).await.unwrap();
+    let admission = shared.door.admit(address.ip(), shared.clock.now()).ok().unwrap();
+    let arrival = Arrival { stream, client: address, tls: None };
+    let connection = handshake(Arc::clone(shared), arrival, admission).await.unwrap();
     (client, connection)
 }
 
@@ -65,7 +73,7 @@ struct Slow {
 }
 
 fn slow() -> (Arc<Shared>, Slow) {
-    let mut shared = Shared::new(Config { dev: true, ..Config::default() }, NodeId(1)).unwrap();
+    let mut shared = shared();
     let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let slow = Slow { asked: Arc::clone(&asked), answer: Arc::clone(&answer) };
     shared.authenticators = Authenticators::stubbed(Box::new(move |applicant| {

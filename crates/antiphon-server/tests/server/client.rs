@@ -6,13 +6,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use antiphon_server::Config;
+use antiphon_server::Handle;
 use antiphon_server::Server;
 use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
 use antiphon_wire::service::Service;
 use antiphon_wire::websocket::put_masked_message;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -23,6 +26,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// Of every listener; `address` is the first.
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) handle: Handle,
     pub(crate) running: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -36,9 +40,16 @@ impl TestServer {
         let mut config = Config::dev(any_port());
         change(&mut config);
         let server = Server::bind(config).unwrap();
+        let handle = server.handle();
         let addresses = server.local_addrs().to_vec();
         let (stop, stopped) = oneshot::channel();
-        Self { address: addresses[0], addresses, running: tokio::spawn(server.run(stopped)), stop }
+        Self {
+            address: addresses[0],
+            addresses,
+            handle,
+            running: tokio::spawn(server.run(stopped)),
+            stop,
+        }
     }
 
     /// Begins to drain and returns what still runs.
@@ -53,10 +64,15 @@ pub(crate) fn any_port() -> SocketAddr {
 }
 
 /// A connection, and what was received on it but not looked at.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     received: Vec<u8>,
 }
+
+/// What a client speaks over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// A frame from the server.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,10 +87,6 @@ pub(crate) enum Frame {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::over(within(TcpStream::connect(address)).await.unwrap())
-    }
-
-    pub(crate) fn over(stream: TcpStream) -> Self {
-        Self { stream, received: Vec::new() }
     }
 
     /// Connects and asks for the WebSocket; the server must agree.
@@ -92,6 +104,22 @@ impl Client {
         client.expect_accepted(29).await;
         client
     }
+}
+
+impl<S: Stream> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    /// A session as `admin`, on a stream to which nothing was written.
+    pub(crate) async fn open_over(stream: S) -> Self {
+        let mut client = Self::over(stream);
+        client.ask_for_upgrade(&format!("/diffusion?ty=WB&v=29&{ADMIN}"), "").await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        client.expect_accepted(29).await;
+        client
+    }
 
     pub(crate) async fn ask_for_upgrade(&mut self, target: &str, headers: &str) {
         let request = format!("GET {target} HTTP/1.1\r\n{WEBSOCKET}{headers}\r\n");
@@ -100,6 +128,7 @@ impl Client {
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
+        within(self.stream.flush()).await.unwrap();
     }
 
     /// Sends one message as a client does, masked.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use antiphon_server::BindError;
 use antiphon_server::Choice;
+use antiphon_server::ClientCertificates;
 use antiphon_server::Config;
 use antiphon_server::ConfigError;
+use antiphon_server::ListenerConfig;
+use antiphon_server::Origins;
 use antiphon_server::Server;
 
 use crate::client::any_port;
@@ -33,6 +36,7 @@ fn the_documented_example_shows_the_defaults() {
     assert_eq!(format!("{:?}", shown.limits), format!("{:?}", default.limits));
     assert!(example.contains("[recovery]"));
     assert_eq!(shown.recovery, default.recovery);
+    assert_eq!((&shown.http, example.contains("[http]")), (&default.http, true),);
     assert_eq!(
         (shown.listeners, shown.ping_period, shown.request_timeout, shown.choice),
         (default.listeners, default.ping_period, default.request_timeout, default.choice),
@@ -55,7 +59,18 @@ fn every_key_is_read() {
         messages = 10
         bytes = 11
 
+        [http]
+        origins = ["https://app.example", "null"]
+
         [limits]
+        connections = 10
+        connections_per_address = 11
+        handshakes_per_address = 12
+        connects_per_address = 13
+        proxies = ["10.0.0.0/8", "::1"]
+        request_head = 16_000
+        request_target = 15
+        request_headers = 16
         maximum_message = 2_000_000
         mailbox = 3_000_000
         sessions = 5
@@ -77,10 +92,22 @@ fn every_key_is_read() {
 
         [[listener]]
         address = "0.0.0.0:0"
+        certificate = "server.pem"
+        key = "server.key"
+        client_ca = "clients.pem"
+        client_certificates = "optional"
         "#,
     )
     .unwrap();
     assert_eq!(addresses(&config), ["[::1]:9000", "0.0.0.0:0"]);
+    assert_eq!(config.listeners[0], ListenerConfig::plain(config.listeners[0].address));
+    let tls = &config.listeners[1];
+    assert_eq!(tls.certificate.as_deref(), Some(Path::new("server.pem")));
+    assert_eq!(tls.key.as_deref(), Some(Path::new("server.key")));
+    assert_eq!(tls.client_ca.as_deref(), Some(Path::new("clients.pem")));
+    assert_eq!(tls.client_certificates, ClientCertificates::Optional);
+    let origins = ["https://app.example", "null"].map(str::to_owned);
+    assert_eq!(config.http.origins, Origins::Listed(origins.to_vec()));
     assert_eq!((config.server_name.as_str(), config.threads, config.dev), ("one", 3, true));
     assert_eq!(config.ping_period, Duration::ZERO);
     assert_eq!(config.request_timeout, Duration::from_millis(300));
@@ -93,6 +120,11 @@ fn every_key_is_read() {
     assert_eq!((limits.sessions, limits.handshakes), (5, 6));
     assert_eq!((limits.requests_per_handler, limits.requests_per_sender), (7, 8));
     assert_eq!(limits.handshake_timeout, Duration::from_secs(9));
+    assert_eq!((limits.connections, limits.connections_per_address), (10, 11));
+    assert_eq!((limits.handshakes_per_address, limits.connects_per_address), (12, 13));
+    assert_eq!(limits.proxies, ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap()));
+    assert_eq!((limits.request_head, limits.request_target), (16_000, 15));
+    assert_eq!(limits.request_headers, 16);
     assert_eq!(config.paths[0].path, "reports");
     assert_eq!(config.paths[0].timeout, Some(Duration::from_secs(120)));
     assert_eq!(config.paths[0].choice, Some(Choice::Sticky));
@@ -125,6 +157,33 @@ fn an_error_names_the_key_the_problem_and_the_way_out() {
         ("limits.maximum_message = 10", ["limits.maximum_message is 10 bytes", "between 1024"]),
         ("limits.maximum_message = 3_000_000_000", ["limits.maximum_message", "2147483647"]),
         ("limits.mailbox = 5", ["limits.mailbox is 5 bytes", "at least limits.maximum_message"]),
+        ("limits.connections_per_address = 0", ["connections_per_address is 0", "at least 1"]),
+        ("limits.request_head = 9", ["limits.request_head is 9 bytes", "between 8192"]),
+        ("limits.proxies = [\"lan\"]", ["limits.proxies has \"lan\"", "\"10.0.0.0/8\""]),
+        ("http.origins = \"none\"", ["http.origins", "\"any\", \"same\" or a list"]),
+        ("http.origins = [\"app.example\"]", ["has \"app.example\"", "\"https://app.example\""]),
+        ("http.origins = [\"https://a.example/\"]", ["has \"https://a.example/\"", "scheme"]),
+        (
+            "[[listener]]\naddress = \"[::]:1\"\ncertificate = \"c\"",
+            ["listener.key of [::]:1 is missing", "name the file"],
+        ),
+        (
+            "[[listener]]\naddress = \"[::]:1\"\nkey = \"k\"",
+            ["listener.certificate of [::]:1 is missing", "name the file"],
+        ),
+        (
+            "[[listener]]\naddress = \"[::]:1\"\nclient_certificates = \"required\"",
+            ["listener.client_certificates of [::]:1 needs TLS", "`certificate` and `key`"],
+        ),
+        (
+            "[[listener]]\naddress = \"[::]:1\"\ncertificate = \"c\"\nkey = \"k\"\n\
+             client_certificates = \"required\"",
+            ["listener.client_ca of [::]:1 is missing", "authorities"],
+        ),
+        (
+            "[[listener]]\naddress = \"[::]:1\"\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"",
+            ["listener.client_ca of [::]:1 has no use", "\"optional\" or \"required\""],
+        ),
         ("[[path]]\npath = \"a//b\"", ["path \"a//b\" is illegal", "single slashes"]),
         ("[[path]]\npath = \"a\"\n[[path]]\npath = \"/a/\"", ["path \"/a/\" has more than", "one"]),
         ("[[path]]\npath = \"a\"\ntimeout = \"0s\"", ["path \"a\" timeout allows no time", "10s"]),

@@ -2,6 +2,7 @@
 
 use antiphon_server::Config;
 use antiphon_server::ListenerConfig;
+use antiphon_server::Origins;
 
 use crate::client::Client;
 use crate::client::TestServer;
@@ -71,6 +72,71 @@ async fn a_websocket_request_without_its_key_is_refused() {
     let request = "GET /diffusion?v=29 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket";
     let (code, answer) = ask(&server, request).await;
     assert_eq!(code, 400, "{answer}");
+}
+
+#[tokio::test]
+async fn no_browser_keeps_or_misreads_an_answer() {
+    let server = TestServer::start();
+    for request in ["GET / HTTP/1.1", "GET /diffusion HTTP/1.1", "GET /wrong HTTP/1.1"] {
+        let answer = ask(&server, request).await.1;
+        for header in [
+            "content-type: text/plain; charset=utf-8",
+            "x-content-type-options: nosniff",
+            "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+        ] {
+            assert!(answer.contains(header), "{request} must be answered with {header}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_size_of_a_request_is_limited() {
+    let server = TestServer::with(|config| {
+        config.limits.request_head = 8 << 10;
+        config.limits.request_target = 1000;
+        config.limits.request_headers = 10;
+    });
+    let padded = |length| format!("GET /diffusion?x={} HTTP/1.1", "x".repeat(length));
+    assert_eq!(ask(&server, &padded(900)).await.0, 426);
+    let (code, answer) = ask(&server, &padded(1000)).await;
+    assert_eq!((code, answer.ends_with("too long.\n")), (414, true), "{answer}");
+    let many = |count| format!("GET /diffusion HTTP/1.1{}", "\r\nX: y".repeat(count));
+    assert_eq!(ask(&server, &many(9)).await.0, 426);
+    assert_eq!(ask(&server, &many(10)).await.0, 431);
+    let large = format!("GET /diffusion HTTP/1.1\r\nX: {}", "x".repeat(8 << 10));
+    assert_eq!(ask(&server, &large).await.0, 431);
+}
+
+/// What a web page of `origin` is answered.
+async fn ask_from(server: &TestServer, origin: &str) -> String {
+    let mut client = Client::connect(server.address).await;
+    let headers = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
+    client.ask_for_upgrade("/diffusion?v=29", &headers).await;
+    client.head().await
+}
+
+#[tokio::test]
+async fn a_web_page_may_connect_if_its_site_is_permitted() {
+    let listed = || Origins::Listed(vec!["https://app.example".to_owned()]);
+    for (origins, origin, code) in [
+        (Origins::Any, "https://evil.example", 101),
+        (listed(), "https://app.example", 101),
+        (listed(), "https://evil.example", 403),
+        (listed(), "", 101),
+        (Origins::Same, "http://localhost", 101),
+        (Origins::Same, "https://evil.example", 403),
+    ] {
+        let server = TestServer::with(|config| config.http.origins = origins.clone());
+        let head = ask_from(&server, origin).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {code} ")), "{origins:?} {origin}: {head}");
+    }
+    let server = TestServer::with(|config| config.http.origins = listed());
+    let mut client = Client::connect(server.address).await;
+    client.ask_for_upgrade("/diffusion?v=29", "Origin: https://evil.example\r\n").await;
+    let answer = String::from_utf8(client.rest().await).unwrap();
+    assert!(answer.contains("Web pages of this site may not connect"), "{answer}");
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `tls` | encrypted sessions, certificates of either side, and their replacement |
+//! | `certificate_files` | what is said about files that are of no use |
+//! | `door` | limits on connections |
 //! | `http` | what people and lost clients are answered |
 //! | `handshake` | connection responses and refusals, byte for byte |
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
@@ -10,12 +13,16 @@
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
+//! | `certificates` | an authority that signs them, and files that hold them |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod certificate_files;
+mod certificates;
 mod client;
 mod configuration;
+mod door;
 mod endings;
 mod flushing;
 mod handshake;
@@ -23,3 +30,4 @@ mod http;
 mod malformed;
 mod messages;
 mod reconnecting;
+mod tls;

@@ -12,12 +12,13 @@ use antiphon_wire::value::Value;
 
 use crate::client::Client;
 use crate::client::Frame;
+use crate::client::Stream;
 use crate::client::TestServer;
 use crate::client::USER_PING;
 use crate::client::USER_PONG;
 
 /// Makes the session a handler for `path`.
-pub(crate) async fn register(client: &mut Client, path: &str) {
+pub(crate) async fn register<S: Stream>(client: &mut Client<S>, path: &str) {
     let body = RegisterHandler {
         receiver: Receiver,
         group: "",
@@ -29,13 +30,18 @@ pub(crate) async fn register(client: &mut Client, path: &str) {
     assert_eq!(client.expect_message().await, [0x06, 1]);
 }
 
-pub(crate) async fn send(client: &mut Client, conversation: u64, path: &str, bytes: &[u8]) {
+pub(crate) async fn send<S: Stream>(
+    client: &mut Client<S>,
+    conversation: u64,
+    path: &str,
+    bytes: &[u8],
+) {
     let body = SendRequest { path, value: Value { type_name: "binary", bytes } };
     client.request(Service::MessagingSend, conversation, &body).await;
 }
 
 /// Answers the next request with the value that it brought at its end.
-pub(crate) async fn answer(client: &mut Client, bytes: &[u8]) {
+pub(crate) async fn answer<S: Stream>(client: &mut Client<S>, bytes: &[u8]) {
     let request = client.expect_message().await;
     assert!(request.ends_with(bytes));
     let Ok(Message::Request { conversation, .. }) = Message::decode(&request) else {
