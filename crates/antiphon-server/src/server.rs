@@ -138,7 +138,8 @@ impl Server {
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
-        announce(&self.addresses, &self.listeners, self.dev);
+        announce(&self.addresses, &self.listeners);
+        warn_of_open_doors(self.dev, self.shared.authenticators.is_empty());
         let mut listeners = Listeners::new(self.listeners)?;
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
@@ -306,7 +307,7 @@ impl Tasks {
     }
 }
 
-fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
+fn announce(addresses: &[SocketAddr], listeners: &[Bound]) {
     let version = env!("CARGO_PKG_VERSION");
     for (address, bound) in addresses.iter().zip(listeners) {
         let scheme = scheme(bound.tls.is_some());
@@ -318,13 +319,16 @@ fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
             "Antiphon {version} listens on {address}; connect to {scheme}://{reachable}/diffusion"
         );
     }
+}
+
+fn warn_of_open_doors(dev: bool, nobody_knows_anybody: bool) {
     if dev {
         warn!(
             "development mode: whoever reaches this address may log in as admin with password `password`"
         );
-    } else {
+    } else if nobody_knows_anybody {
         warn!(
-            "no authentication is configured, so all clients are refused; `--dev` lets them in for development"
+            "no authenticator is configured, so all clients are refused; see the table [security], or use `--dev` for development"
         );
     }
 }

@@ -16,10 +16,13 @@ use parking_lot::Mutex;
 use crate::auth::applicant::Applicant;
 use crate::config::AttemptsConfig;
 use crate::config::Config;
+use crate::config::Network;
 
 /// The allowances that are not full.
 pub(super) struct Attempts {
     config: AttemptsConfig,
+    /// Addresses that bring many clients, whose failures are not one another's.
+    proxies: Vec<Network>,
     hasher: RandomState,
     memory: Mutex<Memory>,
 }
@@ -69,17 +72,19 @@ impl Attempts {
             principal: 0,
             ..attempts.clone()
         };
+        let proxies = config.limits.proxies.clone();
         let config = if config.dev { unlimited } else { attempts };
-        Self { config, hasher: RandomState::new(), memory: Mutex::default() }
+        Self { config, proxies, hasher: RandomState::new(), memory: Mutex::default() }
     }
 
     pub(super) fn admit(&self, applicant: &Applicant, now: Millis) -> Admission {
         let mut memory = self.memory.lock();
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(applicant.client));
         let mut exhausted = |whose: Whose| {
             let owed = memory.owed(self.key(whose, applicant), now);
             self.each(whose).is_some_and(|each| owed.saturating_add(each) > self.window())
         };
-        if exhausted(Whose::Both) || exhausted(Whose::Address) {
+        if exhausted(Whose::Both) || !is_proxy && exhausted(Whose::Address) {
             Admission::Never
         } else if exhausted(Whose::Principal) {
             Admission::After(self.config.delay)
@@ -208,6 +213,19 @@ mod tests {
         }
         assert_eq!(attempts.admit(&applicant("", "10.0.0.1"), NOW), Admission::Never);
         assert_eq!(attempts.admit(&applicant("", "10.0.0.2"), NOW), Admission::Now);
+    }
+
+    #[test]
+    fn the_clients_of_a_proxy_do_not_fail_for_each_other() {
+        let attempts = attempts();
+        for number in 0..20 {
+            let somebody = applicant(&format!("user{number}"), "127.0.0.1");
+            assert_eq!(attempts.admit(&somebody, NOW), Admission::Now);
+            attempts.failed(&somebody, NOW);
+        }
+        let bob = applicant("bob", "127.0.0.1");
+        (0..3).for_each(|_| attempts.failed(&bob, NOW));
+        assert_eq!(attempts.admit(&bob, NOW), Admission::Never);
     }
 
     #[test]

@@ -100,6 +100,11 @@ impl Authenticators {
         Some(grant)
     }
 
+    /// Nobody can be let in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chain.is_empty()
+    }
+
     /// What was decided so far, by authenticator.
     #[cfg_attr(not(test), expect(dead_code, reason = "for those who export it"))]
     pub(crate) fn results(&self) -> impl Iterator<Item = (&str, results::Counted)> {

@@ -55,7 +55,7 @@ pub struct JwtConfig {
 }
 
 /// What certificates of clients say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CertificateConfig {
     /// Where the principal stands. Default: in the common name.
     pub principal: NameIn,
@@ -137,12 +137,6 @@ impl Default for JwtConfig {
             roles: BTreeSet::new(),
             properties: BTreeMap::new(),
         }
-    }
-}
-
-impl Default for CertificateConfig {
-    fn default() -> Self {
-        Self { principal: NameIn::default(), roles: BTreeSet::new(), principals: BTreeMap::new() }
     }
 }
 

@@ -98,27 +98,25 @@ impl Jwt {
 }
 
 fn validation(config: &JwtConfig) -> Validation {
-    let mut validation = Validation::default();
-    validation.leeway = config.leeway.as_secs();
-    validation.validate_nbf = true;
-    validation.required_spec_claims.clear();
-    let mut required = |claim: &str| validation.required_spec_claims.insert(claim.to_owned());
-    if config.require_expiry {
-        required("exp");
+    let required = [
+        ("exp", config.require_expiry),
+        // A token without them would pass otherwise.
+        ("aud", !config.audiences.is_empty()),
+        ("iss", !config.issuers.is_empty()),
+    ];
+    let some = |names: &[String]| (!names.is_empty()).then(|| names.iter().cloned().collect());
+    Validation {
+        leeway: config.leeway.as_secs(),
+        validate_nbf: true,
+        required_spec_claims: required
+            .into_iter()
+            .filter(|(_, is_required)| *is_required)
+            .map(|(claim, _)| claim.to_owned())
+            .collect(),
+        aud: some(&config.audiences),
+        iss: some(&config.issuers),
+        ..Validation::default()
     }
-    if !config.audiences.is_empty() {
-        required("aud");
-    }
-    if !config.issuers.is_empty() {
-        required("iss");
-    }
-    if !config.audiences.is_empty() {
-        validation.set_audience(&config.audiences);
-    }
-    if !config.issuers.is_empty() {
-        validation.set_issuer(&config.issuers);
-    }
-    validation
 }
 
 fn text(proof: &Proof) -> Option<&str> {
