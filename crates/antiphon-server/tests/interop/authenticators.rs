@@ -28,6 +28,16 @@ fn connect(stage: &Stage, sdk: Sdk, principal: &str, properties: &Value) -> (Age
     (agent, outcome)
 }
 
+/// The next question about this principal; what is asked about others is passed over.
+fn question_about(gatekeeper: &mut Session, principal: &str) -> Value {
+    loop {
+        let asked = gatekeeper.event("asked");
+        if asked["principal"] == principal {
+            return asked;
+        }
+    }
+}
+
 #[test]
 fn a_session_lets_others_in_and_says_with_what() {
     let Some(stage) = Stage::open(&[Sdk::Js, Sdk::Py612]) else {
@@ -43,8 +53,7 @@ fn a_session_lets_others_in_and_says_with_what() {
     for sdk in [Sdk::Js, Sdk::Py612] {
         let (mut ann, outcome) = connect(&stage, sdk, "ann", &json!({"Floor": "7"}));
         let id = outcome.expect("let in")["session_id"].clone();
-        let asked = gatekeeper.event("asked");
-        assert_eq!(asked["principal"], "ann");
+        let asked = question_about(&mut gatekeeper, "ann");
         assert_eq!(asked["properties"]["$Transport"], "WEBSOCKET");
         assert_eq!(asked["proposed"]["Floor"], "7");
         let mut admin = stage.join(Sdk::Js, "admin");
@@ -77,7 +86,7 @@ fn whom_a_session_leaves_to_others_is_asked_for_a_password() {
     let mut gatekeeper = stage.join(Sdk::Js, "control");
     decide(&mut gatekeeper, &json!({"admin": "deny"}));
     stage.join(Sdk::Js, "client").close();
-    assert_eq!(gatekeeper.event("asked")["principal"], "client");
+    question_about(&mut gatekeeper, "client");
     let mut agent = Agent::take(Sdk::Js);
     let admin = json!({"principal": "admin", "password": "password"});
     stage.connect_with(&mut agent, admin.clone()).expect_err("the session goes first");
