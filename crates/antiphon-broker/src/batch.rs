@@ -52,8 +52,9 @@ pub struct Batch<'b, X> {
 pub enum Next {
     /// Goes on.
     Continue,
-    /// Asks an authenticator and then calls [`Batch::authenticated`], before the next message of this session.
-    Authenticate(Authentication),
+    /// Asks an authenticator and then calls [`Batch::authenticated`], of this batch or a later one, before the next
+    /// message of this session.
+    Authenticate(Box<Authentication>),
     /// Reads no more: the session has ended.
     Closed,
     /// Drops the connection and tells [`Broker::lose`]: the client has lost messages without noticing. When it comes
@@ -194,7 +195,14 @@ impl<'b, X> Batch<'b, X> {
             Service::ReleaseSessionLock => self.release_lock(conversation, body, outbox),
             Service::GetSessionLock => self.get_lock(conversation, body, outbox),
             Service::GetSessionLocks => self.get_locks(conversation, body, outbox),
-            Service::SessionPropertiesEvent
+            Service::AuthenticatorRegistration => {
+                self.register_authenticator(conversation, body, outbox)
+            }
+            Service::AuthenticatorDeregistration => {
+                self.deregister_authenticator(conversation, body, outbox)
+            }
+            Service::Authenticator
+            | Service::SessionPropertiesEvent
             | Service::MessagingReceiverClient
             | Service::FilterResponse => Err(unsupported()),
         }?;

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use parking_lot::RwLock;
 
 use crate::access::Access;
+use crate::authenticators::Authenticators;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::Fixed;
@@ -59,6 +60,8 @@ pub struct Broker<X> {
     /// registry, and before any session.
     pub(crate) listeners: Mutex<Listeners<X>>,
     pub(crate) locks: Mutex<Locks<X>>,
+    /// Taken after all others.
+    pub(crate) authenticators: Mutex<Authenticators<X>>,
     /// The sessions that can be taken up again.
     /// Keyed by secrets, so with the standard library's hash, which tells nobody how near a guess is.
     pub(crate) tokens: Mutex<std::collections::HashMap<SessionToken, SessionId>>,
@@ -85,6 +88,7 @@ impl<X> Broker<X> {
             registry: RwLock::default(),
             listeners: Mutex::default(),
             locks: Mutex::default(),
+            authenticators: Mutex::default(),
             tokens: Mutex::default(),
             totals: Totals::default(),
             hasher: RandomState::default(),
@@ -115,12 +119,13 @@ impl<X> Broker<X> {
     }
 
     /// Does what is due: expires requests, sends pings, gives up clients that have been silent for too long and sessions
-    /// that have been without a connection for too long.
+    /// that have been without a connection for too long, ends sessions whose authentication is over.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
             session.next_deadline() <= now
                 || session.lost_until() <= now
                 || self.is_noteworthy(session, now)
+                || session.expires() <= now
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
@@ -132,6 +137,9 @@ impl<X> Broker<X> {
             }
             if self.is_noteworthy(session, now) {
                 self.watch(session, now, outbox);
+            }
+            if session.expires() <= now {
+                outbox.doomed.push((session.clone(), CloseReason::Expired));
             }
         }
         self.reap(outbox);
@@ -319,6 +327,7 @@ impl<X> Broker<X> {
         listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
+        self.forget_authenticators(session);
         self.undo(session, remains, End::RecipientEnded, outbox);
     }
 

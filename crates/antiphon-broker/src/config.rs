@@ -1,5 +1,6 @@
 //! What a broker is told: who it is, what it allows, and every bound.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use antiphon_wire::ids::NodeId;
@@ -27,6 +28,8 @@ pub struct BrokerConfig {
     pub paths: Vec<PathRule>,
     /// Who may do what.
     pub security: Security,
+    /// The names under which sessions may register as authenticators.
+    pub authenticators: BTreeSet<String>,
     /// How sessions are kept that lose their connection.
     pub recovery: Recovery,
     /// When a client that says nothing is taken for gone.
@@ -99,6 +102,7 @@ impl Default for BrokerConfig {
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
             security: Security::stock(),
+            authenticators: BTreeSet::new(),
             recovery: Recovery::default(),
             liveness: Liveness::default(),
             notes: false,
@@ -178,13 +182,16 @@ pub(crate) struct Fixed {
     pub(crate) server_name: String,
     pub(crate) ping_period: Duration,
     pub(crate) security: Security,
+    pub(crate) authenticators: BTreeSet<String>,
     pub(crate) notes: bool,
 }
 
 impl Fixed {
     pub(crate) fn new(config: BrokerConfig) -> Self {
-        let BrokerConfig { node, server_name, ping_period, security, notes, .. } = config;
-        Self { node, server_name, ping_period, security, notes }
+        let BrokerConfig {
+            node, server_name, ping_period, security, authenticators, notes, ..
+        } = config;
+        Self { node, server_name, ping_period, security, authenticators, notes }
     }
 }
 

@@ -24,6 +24,7 @@
 //! | [`access`], [`roles`], [`properties`] | what a session may do, and what it is known by |
 
 mod authentication;
+mod authenticators;
 mod batch;
 mod broker;
 mod choice;
@@ -57,7 +58,10 @@ pub mod properties;
 pub mod roles;
 
 pub use crate::authentication::Authentication;
+pub use crate::authentication::Expiry;
 pub use crate::authentication::Grant;
+pub use crate::authenticators::Opinion;
+pub use crate::authenticators::Question;
 pub use crate::batch::Batch;
 pub use crate::batch::Next;
 pub use crate::broker::Broker;

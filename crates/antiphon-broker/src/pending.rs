@@ -38,7 +38,13 @@ pub(crate) enum Reply {
     Response(ConversationId),
     /// As one event of its filter request.
     FilterEvent(ConversationId),
+    /// It is the driver that wants to know, and waits with this ticket.
+    Opinion(Ticket),
 }
+
+/// Names a question to an authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
 
 #[derive(Debug)]
 pub(crate) struct Pending<X> {

@@ -27,9 +27,10 @@
 
 pub mod config;
 
-mod auth;
 pub mod security;
 
+mod asking;
+mod auth;
 mod clock;
 mod connection;
 mod door;

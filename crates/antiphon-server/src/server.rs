@@ -14,8 +14,8 @@ use std::time::Duration;
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
+use antiphon_broker::access::Security;
 use antiphon_wire::ids::NodeId;
-use antiphon_wire::ids::SessionId;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -29,8 +29,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
-use crate::auth;
-use crate::auth::Authenticator;
+use crate::auth::Authenticators;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
@@ -48,13 +47,13 @@ use crate::listener::Arrival;
 use crate::listener::Bound;
 use crate::listener::Listeners;
 use crate::operations;
-use crate::operations::audit;
 use crate::operations::audit::Audit;
 use crate::operations::audit::Event;
 use crate::operations::figures::Figures;
 use crate::random;
 use crate::readiness::Readiness;
 use crate::readiness::Ready;
+use crate::security::Store;
 use crate::tls::Acceptor;
 use crate::tls::Acceptors;
 use crate::upgrade::Rules;
@@ -113,7 +112,7 @@ pub enum BindError {
 /// What all connections of a server have in common.
 pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticators: Authenticators,
     pub(crate) figures: Figures,
     pub(crate) audit: Audit,
     pub(crate) clock: Clock,
@@ -155,7 +154,7 @@ impl Server {
         })?;
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
         let acceptors = Acceptors::new(acceptors);
-        let shared = Arc::new(Shared::new(config, node, (acceptors, audit)));
+        let shared = Arc::new(Shared::new(config, node, (acceptors, audit))?);
         Ok(Self { listeners, addresses, operations, shared })
     }
 
@@ -184,7 +183,9 @@ impl Server {
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
-        announce(&self.addresses, &self.listeners, self.shared.config.load().dev);
+        announce(&self.addresses, &self.listeners);
+        let has_authenticators = !self.shared.authenticators.is_empty();
+        warn_of_open_doors(self.shared.config.load().dev, !has_authenticators);
         let mut listeners = Listeners::new(self.listeners)?;
         // Ends with this function; until then it says how far the server is.
         let mut operations = JoinSet::new();
@@ -221,36 +222,37 @@ impl Server {
 
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
+    ///
+    /// # Errors
+    /// A file that it names cannot be used.
     pub(crate) fn new(
         config: Config,
         node: NodeId,
         (acceptors, audit): (Acceptors, Audit),
-    ) -> Self {
-        let notes = audit.is_on();
-        Self {
-            authenticator: Authenticator::new(config.dev),
+    ) -> Result<Self, ConfigError> {
+        let store = open_store(&config)?;
+        let security =
+            store.as_ref().map_or_else(Security::stock, |store| store.current().security.clone());
+        Ok(Self {
+            authenticators: Authenticators::new(&config, store)?,
             figures: Figures::new(),
-            audit,
             clock: Clock::start(),
             maximum_message: config.limits.maximum_message,
             readiness: Ready::new(),
             rules: ArcSwap::from_pointee(Rules::new(&config)),
             door: Arc::new(Door::new(&config.limits)),
             acceptors,
-            broker: Broker::new(BrokerConfig { node, notes, ..broker_config(&config) }),
+            broker: Broker::new(BrokerConfig {
+                node,
+                notes: audit.is_on(),
+                security,
+                authenticators: config.security.sessions(config.dev),
+                ..broker_config(&config)
+            }),
+            audit,
             config: ArcSwap::from_pointee(config),
             reloading: Mutex::default(),
-        }
-    }
-
-    /// A session wants to be somebody else, and may or may not.
-    pub(crate) fn reauthenticated(&self, session: SessionId, principal: &str, allowed: bool) {
-        self.figures.authenticated(auth::LINK, allowed);
-        self.audit.write(|| Event::Reauthentication {
-            session: session.to_string(),
-            principal: audit::shown(principal),
-            allowed,
-        });
+        })
     }
 }
 
@@ -278,6 +280,15 @@ pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
         },
         ..BrokerConfig::default()
     }
+}
+
+fn open_store(config: &Config) -> Result<Option<Arc<Store>>, ConfigError> {
+    let Some(path) = &config.security.store else { return Ok(None) };
+    Store::open(path).map(|store| Some(Arc::new(store))).map_err(|error| ConfigError::Invalid {
+        key: "security.store".to_owned(),
+        problem: format!("cannot be used: {error}"),
+        fix: "put that right".to_owned(),
+    })
 }
 
 /// Every task of a running server. Dropping it ends them.
@@ -419,7 +430,7 @@ fn listen_for_operators(
     Ok((listener, address))
 }
 
-fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
+fn announce(addresses: &[SocketAddr], listeners: &[Bound]) {
     let version = env!("CARGO_PKG_VERSION");
     for (address, bound) in addresses.iter().zip(listeners) {
         let scheme = scheme(bound.tls.is_some());
@@ -431,13 +442,16 @@ fn announce(addresses: &[SocketAddr], listeners: &[Bound], dev: bool) {
             "Antiphon {version} listens on {address}; connect to {scheme}://{reachable}/diffusion"
         );
     }
+}
+
+fn warn_of_open_doors(dev: bool, nobody_knows_anybody: bool) {
     if dev {
         warn!(
             "development mode: whoever reaches this address may log in as admin with password `password`"
         );
-    } else {
+    } else if nobody_knows_anybody {
         warn!(
-            "no authentication is configured, so all clients are refused; `--dev` lets them in for development"
+            "no authenticator is configured, so all clients are refused; see the table [security], or use `--dev` for development"
         );
     }
 }

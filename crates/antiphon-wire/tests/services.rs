@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use antiphon_wire::service::Service;
 
 /// The services that Antiphon promises to speak.
-const PROMISED: [u32; 29] = [
-    5, 14, 55, 56, 67, 81, 82, 85, 86, 88, 97, 98, 102, 103, 105, 106, 114, 115, 116, 123, 124,
-    162, 168, 189, 190, 196, 197, 202, 203,
+const PROMISED: [u32; 32] = [
+    5, 14, 55, 56, 67, 81, 82, 85, 86, 88, 97, 98, 102, 103, 105, 106, 114, 115, 116, 119, 120,
+    121, 123, 124, 162, 168, 189, 190, 196, 197, 202, 203,
 ];
 
 #[test]

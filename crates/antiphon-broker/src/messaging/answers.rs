@@ -34,6 +34,9 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let Some(request) = self.take_pending(conversation) else { return };
+        if let Reply::Opinion(ticket) = request.reply {
+            return self.decided(&request, ticket, body);
+        }
         let broken = match Value::decode_all(body) {
             Ok(value) => match value.check() {
                 Ok(_) => {
@@ -120,7 +123,8 @@ impl<X> Broker<X> {
         self.totals.end(counts, (request.page, request.label), end, took);
     }
 
-    /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more.
+    /// Appends the outcome of a request to its sender's mailbox, or tells the driver; false if the sender is not there any
+    /// more.
     pub(crate) fn tell(
         &self,
         sender: &Arc<Session<X>>,
@@ -133,13 +137,24 @@ impl<X> Broker<X> {
             Outcome::Response(value) => value.bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
-        sender.post_notice(expected, &self.policy().limits, outbox, |out, notice| match reply {
-            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
-            Reply::FilterEvent(conversation) => {
-                message::put_request(out, Service::FilterResponse, notice);
-                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+        let limits = &self.policy().limits;
+        match reply {
+            Reply::Response(conversation) => {
+                sender.post_notice(expected, limits, outbox, |out, _| {
+                    put_outcome(out, conversation, outcome);
+                })
             }
-        })
+            Reply::FilterEvent(conversation) => {
+                sender.post_notice(expected, limits, outbox, |out, notice| {
+                    message::put_request(out, Service::FilterResponse, notice);
+                    FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+                })
+            }
+            Reply::Opinion(ticket) => {
+                self.opine(ticket, outcome.into());
+                true
+            }
+        }
     }
 }
 

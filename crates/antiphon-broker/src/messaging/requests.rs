@@ -288,6 +288,7 @@ impl Request<'_> {
         match self.reply {
             Reply::Response(_) => Label::SESSION,
             Reply::FilterEvent(_) => Label::FILTER,
+            Reply::Opinion(_) => Label::AUTHENTICATOR,
         }
     }
 

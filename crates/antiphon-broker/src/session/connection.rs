@@ -75,6 +75,8 @@ impl Kept {
 #[derive(Debug)]
 pub(crate) struct Inbound {
     pub(crate) connection: Connection,
+    /// How often the session began anew.
+    pub(crate) life: u32,
     /// How many messages were received since the session began, or began anew.
     pub(crate) received: u64,
     pub(crate) replay: Replay,
@@ -291,7 +293,7 @@ pub(crate) enum Lost {
 
 impl Inbound {
     pub(crate) fn new() -> Self {
-        Self { connection: Connection::FIRST, received: 0, replay: Replay::Sound }
+        Self { connection: Connection::FIRST, life: 0, received: 0, replay: Replay::Sound }
     }
 
     /// Takes note of a message. False if it is one that a defective replay repeats: then others are missing.

@@ -77,6 +77,8 @@ pub struct Session<X> {
     last_heard: AtomicU64,
     /// When it was asked whether it is there, because it owed an answer and said nothing.
     asked: AtomicU64,
+    /// When what it was granted is over.
+    expires: AtomicU64,
     pub(crate) sticky: Mutex<Stickiness>,
 }
 
@@ -170,6 +172,7 @@ impl<X> Session<X> {
             next_ping: AtomicU64::new(Millis::NEVER.0),
             last_heard: AtomicU64::new(0),
             asked: AtomicU64::new(0),
+            expires: AtomicU64::new(Millis::NEVER.0),
             sticky: Mutex::default(),
         }
     }
@@ -250,6 +253,14 @@ impl<X> Session<X> {
 
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
+    }
+
+    pub(crate) fn expires(&self) -> Millis {
+        Millis(self.expires.load(Relaxed))
+    }
+
+    pub(crate) fn set_expires(&self, at: Millis) {
+        self.expires.store(at.0, Relaxed);
     }
 
     /// The bytes of memory that its mailbox holds.

@@ -65,7 +65,7 @@ fn every_end_is_counted_once_by_its_name() {
     w.shut_down();
     let ledger = w.broker.stats().ledger;
     let accepted = Kind::ALL.iter().map(|&kind| ledger.accepted(kind));
-    assert_eq!(accepted.collect::<Vec<_>>(), [6, 2, 2]);
+    assert_eq!(accepted.collect::<Vec<_>>(), [6, 2, 2, 0]);
     assert_eq!(
         ended(&w),
         [

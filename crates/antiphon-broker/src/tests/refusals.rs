@@ -116,6 +116,8 @@ fn a_body_that_ends_early_is_invalid_data_at_its_field() {
         (114, "AcquireLock, field name"),
         (115, "CancelAcquireLock, field name"),
         (116, "HeldLock, field name"),
+        (119, "RegisterAuthenticator, field receiver"),
+        (121, "DeregisterAuthenticator, field receiver"),
         (123, "ChangeRoles, field session"),
         (124, "ChangeRolesFilter, field filter"),
         (162, "CloseClientFilter, field filter"),

@@ -25,6 +25,7 @@ mod stage;
 mod values;
 
 mod agents_alone;
+mod authenticators;
 mod concurrency;
 mod connecting;
 mod control;

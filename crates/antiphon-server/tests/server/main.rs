@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `authentication` | who is let in, and for how long |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
 //! | `door` | limits on connections |
@@ -25,6 +26,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
 mod audit;
+mod authentication;
 mod certificate_files;
 mod certificates;
 mod client;

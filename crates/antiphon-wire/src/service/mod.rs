@@ -3,6 +3,7 @@
 //! A body is what follows the header of [`crate::message`]. Each submodule holds one family; a record lists its
 //! fields in the order in which they travel.
 
+pub mod authenticator;
 pub mod control;
 pub mod events;
 pub mod locks;
@@ -74,6 +75,12 @@ services! {
     CancelAcquireSessionLock = 115,
     /// Releases a session lock; see [`locks`].
     ReleaseSessionLock = 116,
+    /// Registers an authenticator; see [`authenticator`].
+    AuthenticatorRegistration = 119,
+    /// Asks an authenticator whether somebody is let in; see [`authenticator`].
+    Authenticator = 120,
+    /// Removes an authenticator; see [`authenticator`].
+    AuthenticatorDeregistration = 121,
     /// Changes a session's roles; see [`control`].
     ChangeAuthorisationRoles = 123,
     /// Changes the roles of matching sessions; see [`control`].

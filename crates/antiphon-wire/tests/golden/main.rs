@@ -2,6 +2,7 @@
 //!
 //! A message is written as hex digits beside the struct that it means.
 
+mod authenticator;
 mod connect;
 mod control;
 mod errors;

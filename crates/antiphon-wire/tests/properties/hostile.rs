@@ -6,6 +6,7 @@ use antiphon_wire::error::Fault;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::Properties;
+use antiphon_wire::service::authenticator;
 use antiphon_wire::service::control;
 use antiphon_wire::service::events;
 use antiphon_wire::service::locks;
@@ -19,12 +20,16 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 34] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 38] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
     harmless::<Option<Properties<'_>>>,
     harmless::<Vec<(&str, locks::LockDetails<'_>)>>,
+    harmless::<authenticator::AuthenticatorRequest<'_>>,
+    harmless::<authenticator::Decision<'_>>,
+    harmless::<authenticator::DeregisterAuthenticator<'_>>,
+    harmless::<authenticator::RegisterAuthenticator<'_>>,
     harmless::<control::CloseClient>,
     harmless::<control::CloseClientFilter<'_>>,
     harmless::<control::GetSessionProperties<'_>>,

@@ -161,6 +161,7 @@ impl Both {
 
 fn serial(request: &InFlight<()>) -> u64 {
     match request.reply {
+        Reply::Opinion(ticket) => panic!("nobody asked {ticket:?}"),
         Reply::Response(ConversationId(serial)) | Reply::FilterEvent(ConversationId(serial)) => {
             serial
         }

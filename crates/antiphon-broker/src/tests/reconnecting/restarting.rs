@@ -1,10 +1,12 @@
 //! Sessions that come back after messages were lost: most begin anew, some end.
 
+use antiphon_wire::connect::Credentials;
 use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::Resumed;
 use antiphon_wire::error::Reason;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::locks::LockScope;
+use antiphon_wire::service::principal::ChangePrincipal;
 
 use super::JAVASCRIPT;
 use super::PYTHON;
@@ -29,12 +31,16 @@ use super::token;
 use super::tokens;
 use super::unhandled;
 use super::written;
+use crate::Grant;
+use crate::Next;
 use crate::Recovery;
 use crate::batch::Void;
 use crate::tests::world::Client;
 use crate::tests::world::Received;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
+use crate::tests::world::encoded;
+use crate::tests::world::request;
 use crate::tests::world::response;
 use crate::tests::world::world;
 
@@ -237,4 +243,37 @@ fn listeners_are_told_that_a_session_that_began_anew_is_back() {
     lose(&mut w, &client);
     w.advance(60_000);
     assert_eq!(w.broker.stats().sessions, 1);
+}
+
+#[test]
+fn who_began_anew_is_not_told_what_became_of_an_authentication() {
+    let mut w = patient();
+    let client = three(&mut w, JAVASCRIPT);
+    let body = ChangePrincipal { principal: "carol", credentials: Credentials::None };
+    let Next::Authenticate(asked) = w.send(&client, &request(5, 9, &encoded(&body))) else {
+        panic!("not asked");
+    };
+    lose(&mut w, &client);
+    reconnect(&mut w, JAVASCRIPT, "bob", (6, 3)).unwrap();
+    assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    let grant = Some(Grant { principal: "carol".to_owned(), ..Grant::default() });
+    w.broker.batch(&client.session, w.now).authenticated(&asked, grant, &mut w.outbox);
+    assert_eq!(client.session.profile().properties.get("$Principal"), Some("bob"));
+    assert_quiet(&[&client]);
+}
+
+#[test]
+fn who_resumes_is_told_what_became_of_an_authentication() {
+    let mut w = patient();
+    let client = three(&mut w, JAVASCRIPT);
+    let body = ChangePrincipal { principal: "carol", credentials: Credentials::None };
+    let Next::Authenticate(asked) = w.send(&client, &request(5, 9, &encoded(&body))) else {
+        panic!("not asked");
+    };
+    lose(&mut w, &client);
+    w.broker.batch(&client.session, w.now).authenticated(&asked, None, &mut w.outbox);
+    reconnect(&mut w, JAVASCRIPT, "bob", (5, 3)).unwrap();
+    let (resumed, sent) = back(&client);
+    assert_eq!(resumed, Resumed::Intact { next_client_sequence: 5 });
+    assert_eq!(sent[0], response(9, &false));
 }

@@ -24,6 +24,7 @@ let held = [];
 let locks = {};
 let registrations = {};
 let eventRegistration = null;
+let authenticatorRegistration = null;
 
 function emit(message) {
     process.stdout.write(JSON.stringify(message) + '\n');
@@ -291,7 +292,29 @@ const control = {
     unlisten: async () => eventRegistration.close(),
 };
 
-const commands = { ...connecting, ...topics, ...messaging, ...control };
+// Answers each question as `answers` says for its principal: deny, abstain, silent, or the properties to allow it with.
+const security = {
+    set_authenticator: async ({ name, answers }) => {
+        authenticatorRegistration = await session.security.setAuthenticator(name, {
+            authenticate: (principal, credentials, properties, proposed, callback) => {
+                emit({ event: 'asked', principal, properties, proposed });
+                const answer = answers[principal] || 'abstain';
+                switch (answer) {
+                    case 'deny': return callback.deny();
+                    case 'abstain': return callback.abstain();
+                    case 'silent': return undefined;
+                    case 'allow': return callback.allow();
+                    default: return callback.allow(answer);
+                }
+            },
+            onClose: () => emit({ event: 'authenticator_closed' }),
+            onError: (error) => emit({ event: 'authenticator_error', error: describe(error) }),
+        });
+    },
+    remove_authenticator: async () => authenticatorRegistration.close(),
+};
+
+const commands = { ...connecting, ...topics, ...messaging, ...control, ...security };
 
 async function run(line) {
     const { id, command, ...parameters } = JSON.parse(line);

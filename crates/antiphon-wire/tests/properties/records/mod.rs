@@ -1,5 +1,6 @@
 //! Random bodies of every service, family by family.
 
+mod authenticator;
 mod control;
 mod events;
 mod locks;
