@@ -3,7 +3,8 @@
 //!
 //! `environment` installs the published SDKs once below `target/interop`, `agents` holds what
 //! speaks to each SDK, `agent` drives one of these, `stage` is a running server to which agents
-//! connect, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
+//! connect, `encryption` makes
+//! certificates, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
 //! shows to its application is what counts, defects included. Where python3 or node is missing the tests say so and pass; with
 //! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
 //!
@@ -15,6 +16,7 @@
 mod agent;
 mod agents;
 mod commands;
+mod encryption;
 mod environment;
 mod pool;
 mod proxy;
@@ -29,6 +31,7 @@ mod concurrency;
 mod connecting;
 mod control;
 mod defects;
+mod encrypted;
 mod events;
 mod failing_handlers;
 mod garbage;

@@ -118,8 +118,8 @@ const connecting = {
     version: async () => ({ sdk: 'javascript', version: diffusion.version }),
 
     // `reconnect` is how many milliseconds to wait before every attempt to come back.
-    connect: async ({ host, port, principal, password, properties, reconnect }) => {
-        const options = { host, port, secure: false };
+    connect: async ({ host, port, principal, password, properties, reconnect, encrypted }) => {
+        const options = { host, port, secure: Boolean(encrypted) };
         if (reconnect !== undefined) {
             options.reconnect = { timeout: 60000, strategy: (again) => setTimeout(again, reconnect) };
         }
