@@ -1,7 +1,7 @@
 //! What one session sends in one read of its socket: each message goes to the service that it asks for.
 //!
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
-//! guard of the routes, and the counts.
+//! guard of the routes, what is allowed, and the counts.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use antiphon_wire::message;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
+use arc_swap::Guard;
 use papaya::LocalGuard;
 use parking_lot::MutexGuard;
 
 use crate::access::GlobalPermission;
 use crate::authentication::Authentication;
 use crate::broker::Broker;
+use crate::config::Policy;
 use crate::error::ServiceError;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
@@ -25,6 +27,7 @@ use crate::session::Connection;
 use crate::session::Inbound;
 use crate::session::Session;
 use crate::stats::Counts;
+use crate::stats::Page;
 use crate::time::Millis;
 
 use antiphon_wire::error::Reason;
@@ -36,7 +39,10 @@ pub struct Batch<'b, X> {
     pub(crate) inbound: MutexGuard<'b, Inbound>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) guard: LocalGuard<'b>,
+    pub(crate) policy: Guard<Arc<Policy>>,
     pub(crate) now: Millis,
+    /// Where requests are entered in the ledger.
+    pub(crate) page: Page,
     pub(crate) counts: Counts,
 }
 
@@ -71,7 +77,9 @@ impl<'b, X> Batch<'b, X> {
             inbound,
             profile: session.profile(),
             guard: broker.routes.guard(),
+            policy: broker.policy(),
             now,
+            page: broker.totals.book.open_page(),
             counts: Counts::default(),
         }
     }
@@ -122,8 +130,8 @@ impl<'b, X> Batch<'b, X> {
     ) -> Next {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
-            self.counts.refused += 1;
-            let limits = &self.broker.config.limits;
+            self.counts.refuse(is_request(number), error.reason);
+            let limits = &self.policy.limits;
             self.session.post(error.text.len() + 16, limits, outbox, |out| {
                 message::put_error(out, conversation, error.reason, &error.text);
             });
@@ -226,6 +234,18 @@ impl<X> Drop for Batch<'_, X> {
     fn drop(&mut self) {
         self.broker.totals.add(&self.counts);
     }
+}
+
+/// Whether the service of this number sends requests to other sessions.
+pub(crate) fn is_request(service: u32) -> bool {
+    matches!(
+        Service::from_number(service),
+        Some(
+            Service::MessagingSend
+                | Service::MessagingReceiverServer
+                | Service::MessagingFilterSend
+        )
+    )
 }
 
 /// Refuses bytes where a service has no request body.

@@ -40,7 +40,8 @@ pub(crate) async fn handshake(
     mut admission: Admission,
 ) -> Option<Connection> {
     let client = arrival.client;
-    let agreed = timeout(shared.handshake_timeout, agree(&shared, arrival)).await;
+    let limit = shared.config.load().limits.handshake_timeout;
+    let agreed = timeout(limit, agree(&shared, arrival)).await;
     let (mut inbound, socket, request) = match agreed.unwrap_or(Err(door::Refused::Timeout)) {
         Ok(agreed) => agreed,
         Err(why) => {

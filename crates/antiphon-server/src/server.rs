@@ -13,6 +13,8 @@ use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
 use antiphon_wire::ids::NodeId;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
@@ -49,8 +51,6 @@ use crate::upgrade::scheme;
 pub struct Server {
     listeners: Vec<Bound>,
     addresses: Vec<SocketAddr>,
-    dev: bool,
-    handshakes: usize,
     shared: Arc<Shared>,
 }
 
@@ -81,10 +81,13 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
-    pub(crate) handshake_timeout: Duration,
     pub(crate) rules: Rules,
     pub(crate) door: Arc<Door>,
     pub(crate) acceptors: Acceptors,
+    /// What counts at present.
+    pub(crate) config: ArcSwap<Config>,
+    /// Held by whoever changes it.
+    pub(crate) reloading: Mutex<()>,
 }
 
 impl Server {
@@ -107,13 +110,8 @@ impl Server {
             listeners.push(Bound { socket, tls });
         }
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
-        Ok(Self {
-            listeners,
-            addresses,
-            dev: config.dev,
-            handshakes: config.limits.handshakes,
-            shared: Arc::new(Shared::new(config, node, Acceptors::new(acceptors))),
-        })
+        let shared = Arc::new(Shared::new(config, node, Acceptors::new(acceptors)));
+        Ok(Self { listeners, addresses, shared })
     }
 
     /// The addresses in use, with their real ports, in the order of the configuration.
@@ -122,7 +120,7 @@ impl Server {
         &self.addresses
     }
 
-    /// What can be done with the server while it runs.
+    /// What may be done with the server while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
@@ -134,12 +132,12 @@ impl Server {
     /// # Errors
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
-        announce(&self.addresses, &self.listeners, self.dev);
+        announce(&self.addresses, &self.listeners, self.shared.config.load().dev);
         let mut listeners = Listeners::new(self.listeners)?;
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
-            let has_room = tasks.handshakes.len() < self.handshakes;
+            let has_room = tasks.has_room();
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
@@ -157,35 +155,39 @@ impl Server {
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
     pub(crate) fn new(config: Config, node: NodeId, acceptors: Acceptors) -> Self {
-        let rules = Rules::new(&config);
-        let limits = config.limits;
         Self {
-            authenticator: Authenticator::new(config.dev, &config.trusted_properties),
+            authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
-            maximum_message: limits.maximum_message,
-            handshake_timeout: limits.handshake_timeout,
-            rules,
-            door: Arc::new(Door::new(&limits)),
+            rules: Rules::new(&config),
+            door: Arc::new(Door::new(&config.limits)),
             acceptors,
-            broker: Broker::new(BrokerConfig {
-                server_name: config.server_name,
-                node,
-                ping_period: config.ping_period,
-                limits: antiphon_broker::Limits {
-                    sessions: limits.sessions,
-                    message: limits.maximum_message,
-                    mailbox: limits.mailbox,
-                    requests_per_handler: limits.requests_per_handler,
-                    requests_per_sender: limits.requests_per_sender,
-                    ..antiphon_broker::Limits::default()
-                },
-                request_timeout: config.request_timeout,
-                paths: config.paths,
-                choice: config.choice,
-                recovery: config.recovery,
-                ..BrokerConfig::default()
-            }),
+            maximum_message: config.limits.maximum_message,
+            broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
+            config: ArcSwap::from_pointee(config),
+            reloading: Mutex::default(),
         }
+    }
+}
+
+/// What the configuration says to the broker.
+pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
+    let limits = &config.limits;
+    BrokerConfig {
+        server_name: config.server_name.clone(),
+        ping_period: config.ping_period,
+        limits: antiphon_broker::Limits {
+            sessions: limits.sessions,
+            message: limits.maximum_message,
+            mailbox: limits.mailbox,
+            requests_per_handler: limits.requests_per_handler,
+            requests_per_sender: limits.requests_per_sender,
+            ..antiphon_broker::Limits::default()
+        },
+        request_timeout: config.request_timeout,
+        paths: config.paths.clone(),
+        choice: config.choice,
+        recovery: config.recovery,
+        ..BrokerConfig::default()
     }
 }
 
@@ -196,6 +198,8 @@ struct Tasks {
     connections: JoinSet<()>,
     ticks: Interval,
     next_sweep: Millis,
+    /// Ticks since the last audit of the requests.
+    unaudited: u32,
 }
 
 impl Tasks {
@@ -208,7 +212,13 @@ impl Tasks {
             connections: JoinSet::new(),
             ticks,
             next_sweep: Millis(0),
+            unaudited: 0,
         }
+    }
+
+    /// Whether one more connection may come.
+    fn has_room(&self) -> bool {
+        self.handshakes.len() < self.shared.config.load().limits.handshakes
     }
 
     fn receive(&mut self, arrival: Arrival) {
@@ -249,6 +259,14 @@ impl Tasks {
         if now >= self.next_sweep {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
             self.shared.broker.sweep(now, &mut flush::delivery());
+        }
+        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
+        self.unaudited += 1;
+        if self.unaudited >= AUDIT_TICKS {
+            self.unaudited = 0;
+            if let Err(mismatch) = self.shared.broker.audit() {
+                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
+            }
         }
     }
 
@@ -303,6 +321,9 @@ fn report_panic<T>(ended: &Result<T, JoinError>) {
 
 /// How soon a list of written sessions is noticed to stand still: at most twice this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
+const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
 const SWEEP_PERIOD: u64 = 100;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use antiphon_wire::error::Reason;
 
 use crate::BrokerConfig;
+use crate::End;
 use crate::Millis;
 use crate::PathRule;
 use crate::tests::world::Received;
@@ -35,7 +36,7 @@ fn an_unanswered_request_times_out_once() {
     w.advance(1);
     assert_eq!(sender.received(), [timed_out(5, "10s")]);
     w.advance(10_000);
-    assert_eq!(w.broker.stats().timeouts, 1);
+    assert_eq!(w.broker.stats().ledger.ended(End::TimedOut), 1);
     assert_quiet(&[&sender, &handler]);
 }
 
@@ -133,4 +134,20 @@ fn a_rule_counts_for_the_path_of_a_request_to_a_session_too() {
     w.advance(100);
     assert_eq!(sender.received(), [timed_out(5, "100ms")]);
     assert_quiet(&[&sender, &recipient]);
+}
+
+#[test]
+fn a_change_of_the_time_limit_holds_for_the_next_request() {
+    let mut w = World::new();
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    w.register(&handler, "a", &[]);
+    w.send_to_path(&sender, 5, "a");
+    let paths = vec![rule("a", Some(1_000))];
+    w.broker.reconfigure(&BrokerConfig { paths, ..BrokerConfig::default() });
+    w.send_to_path(&sender, 6, "a");
+    assert_eq!(handler.conversations().len(), 2);
+    w.advance(1_000);
+    assert_eq!(sender.received(), [timed_out(6, "1s")]);
+    w.advance(9_000);
+    assert_eq!(sender.received(), [timed_out(5, "10s")]);
 }

@@ -2,5 +2,5 @@
 
 pub(crate) mod connection;
 pub(crate) mod environment;
-pub(crate) mod span;
+pub(crate) mod server;
 pub(crate) mod value;

@@ -4,6 +4,7 @@
 
 mod ask;
 mod bench;
+mod config;
 mod contexts;
 mod demo;
 mod handle;

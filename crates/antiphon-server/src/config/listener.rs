@@ -53,7 +53,12 @@ impl ListenerConfig {
         Self { certificate: Some(certificate), key: Some(key), ..Self::plain(address) }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether clients connect with `wss://`.
+    pub(crate) const fn speaks_tls(&self) -> bool {
+        self.certificate.is_some()
+    }
+
+    fn check(&self, index: usize) -> Result<(), ConfigError> {
         let asks = self.client_certificates != ClientCertificates::None;
         let (key, problem, fix) = match (&self.certificate, &self.key, &self.client_ca) {
             (Some(_), None, _) => ("key", "is missing", "name the file with the certificate's key"),
@@ -78,8 +83,8 @@ impl ListenerConfig {
             _ => return Ok(()),
         };
         Err(ConfigError::Invalid {
-            key: format!("listener.{key}"),
-            problem: format!("of {} {problem}", self.address),
+            key: format!("listener.{index}.{key}"),
+            problem: problem.to_owned(),
             fix: fix.to_owned(),
         })
     }
@@ -100,5 +105,5 @@ pub(super) fn check(listeners: &[ListenerConfig]) -> Result<(), ConfigError> {
             fix: "write a [[listener]] table with address = \"127.0.0.1:8080\"".to_owned(),
         });
     }
-    listeners.iter().try_for_each(ListenerConfig::check)
+    listeners.iter().enumerate().try_for_each(|(index, listener)| listener.check(index))
 }

@@ -13,6 +13,7 @@
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
+//! | `layers` | where values come from, and which one counts |
 //! | `certificates` | an authority that signs them, and files that hold them |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
@@ -27,6 +28,7 @@ mod endings;
 mod flushing;
 mod handshake;
 mod http;
+mod layers;
 mod malformed;
 mod messages;
 mod reconnecting;
