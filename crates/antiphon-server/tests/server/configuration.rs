@@ -180,6 +180,20 @@ fn an_error_names_the_key_the_problem_and_the_way_out() {
         ),
         ("http.origins = [\"app.example\"]", ["has \"app.example\"", "\"https://app.example\""]),
         ("http.origins = [\"https://a.example/\"]", ["has \"https://a.example/\"", "scheme"]),
+        ("[[path]]\npath = \"a//b\"", ["path \"a//b\" is illegal", "single slashes"]),
+        ("[[path]]\npath = \"a\"\n[[path]]\npath = \"/a/\"", ["path \"/a/\" has more than", "one"]),
+        ("[[path]]\npath = \"a\"\ntimeout = \"0s\"", ["path.0.timeout allows no time", "10s"]),
+        ("threads = ", ["line 1, column", "not TOML"]),
+        ("limits = 1", ["limits is 1", "write a table [limits]"]),
+        ("path = 1", ["path is 1", "write tables [[path]]"]),
+    ] {
+        check_refused(text, expected);
+    }
+}
+
+#[test]
+fn what_belongs_to_tls_is_there_as_a_whole_or_not_at_all() {
+    for (text, expected) in [
         (
             "[[listener]]\naddress = \"[::]:1\"\ncertificate = \"c\"",
             ["listener.0.key is missing", "name the file"],
@@ -201,17 +215,15 @@ fn an_error_names_the_key_the_problem_and_the_way_out() {
             "[[listener]]\naddress = \"[::]:1\"\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"",
             ["listener.0.client_ca has no use", "\"optional\" or \"required\""],
         ),
-        ("[[path]]\npath = \"a//b\"", ["path \"a//b\" is illegal", "single slashes"]),
-        ("[[path]]\npath = \"a\"\n[[path]]\npath = \"/a/\"", ["path \"/a/\" has more than", "one"]),
-        ("[[path]]\npath = \"a\"\ntimeout = \"0s\"", ["path.0.timeout allows no time", "10s"]),
-        ("threads = ", ["line 1, column", "not TOML"]),
-        ("limits = 1", ["limits is 1", "write a table [limits]"]),
-        ("path = 1", ["path is 1", "write tables [[path]]"]),
     ] {
-        let error = Config::parse(text).unwrap_err().to_string();
-        for part in expected {
-            assert!(error.contains(part), "{text:?} must be answered with {part:?}, not {error}");
-        }
+        check_refused(text, expected);
+    }
+}
+
+fn check_refused(text: &str, expected: [&str; 2]) {
+    let error = Config::parse(text).unwrap_err().to_string();
+    for part in expected {
+        assert!(error.contains(part), "{text:?} must be answered with {part:?}, not {error}");
     }
 }
 

@@ -40,6 +40,8 @@ const VALUES: [&str; 19] = [
     "[\"10.0.0.0/8\"]",
 ];
 
+const FILES: [&str; 3] = ["listener.certificate", "listener.key", "listener.client_ca"];
+
 /// A file that holds one value. The entries of a list have what they must.
 fn file_with(key: &Key, value: &str) -> String {
     let Some(list) = key.list() else { return format!("{} = {value}\n", key.name()) };
@@ -106,6 +108,10 @@ fn every_key_can_be_set_by_file_and_by_environment_alike() {
     for key in keys() {
         let mut changes = 0;
         for value in VALUES {
+            // What a relative name is relative to depends on who says it.
+            if FILES.contains(&key.name()) && !value.starts_with("\"/") {
+                continue;
+            }
             let Some(file) = from_text(&file_with(key, value)) else { continue };
             let variables = environment(environment_with(key, value)).load();
             let variables = variables.unwrap_or_else(|error| panic!("{}: {error}", key.name()));
