@@ -59,8 +59,7 @@ fn with_tokens() -> (TestServer, TempDir) {
     let server = TestServer::with(|config| {
         config.security.authenticators = Some(vec!["jwt".to_owned(), "dev".to_owned()]);
         let leeway = Duration::ZERO;
-        config.security.jwt =
-            Some(JwtConfig { secret: Some(path), leeway, ..JwtConfig::default() });
+        config.security.jwt = JwtConfig { secret: Some(path), leeway, ..JwtConfig::default() };
     });
     (server, folder)
 }
@@ -125,7 +124,7 @@ async fn a_slow_authenticator_is_nobody_elses_trouble() {
         let names = ["dev", "webhook"].map(str::to_owned).to_vec();
         config.security.authenticators = Some(names);
         let timeout = Duration::from_secs(20);
-        config.security.webhook = Some(WebhookConfig { url, timeout, ..WebhookConfig::default() });
+        config.security.webhook = WebhookConfig { url, timeout, ..WebhookConfig::default() };
     });
     let mut session = Client::open(server.address).await;
     let mut again = Client::open(server.address).await;
