@@ -1,7 +1,7 @@
 //! What one session sends in one read of its socket: each message goes to the service that it asks for.
 //!
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
-//! guard of the routes, and the counts.
+//! guard of the routes, what is allowed, and the counts.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use antiphon_wire::message;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
+use arc_swap::Guard;
 use papaya::LocalGuard;
 use parking_lot::MutexGuard;
 
 use crate::access::GlobalPermission;
 use crate::authentication::Authentication;
 use crate::broker::Broker;
+use crate::config::Policy;
 use crate::error::ServiceError;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
@@ -37,6 +39,7 @@ pub struct Batch<'b, X> {
     pub(crate) inbound: MutexGuard<'b, Inbound>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) guard: LocalGuard<'b>,
+    pub(crate) policy: Guard<Arc<Policy>>,
     pub(crate) now: Millis,
     /// Where requests are entered in the ledger.
     pub(crate) page: Page,
@@ -74,6 +77,7 @@ impl<'b, X> Batch<'b, X> {
             inbound,
             profile: session.profile(),
             guard: broker.routes.guard(),
+            policy: broker.policy(),
             now,
             page: broker.totals.book.open_page(),
             counts: Counts::default(),
@@ -127,7 +131,7 @@ impl<'b, X> Batch<'b, X> {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
             self.counts.refuse(is_request(number), error.reason);
-            let limits = &self.broker.config.limits;
+            let limits = &self.policy.limits;
             self.session.post(error.text.len() + 16, limits, outbox, |out| {
                 message::put_error(out, conversation, error.reason, &error.text);
             });

@@ -13,6 +13,8 @@ use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::Outcome;
+use arc_swap::ArcSwap;
+use arc_swap::Guard;
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -21,7 +23,8 @@ use parking_lot::RwLock;
 use crate::access::Access;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
-use crate::config::PathRules;
+use crate::config::Fixed;
+use crate::config::Policy;
 use crate::events::Listeners;
 use crate::filter::Filter;
 use crate::locks::Locks;
@@ -44,8 +47,9 @@ use crate::time::Millis;
 ///
 /// Every method may be called from any thread at any time; none of them waits for anything but a short lock.
 pub struct Broker<X> {
-    pub(crate) config: BrokerConfig,
-    pub(crate) rules: PathRules,
+    pub(crate) config: Fixed,
+    /// What may change; a batch keeps the one that it began with.
+    policy: ArcSwap<Policy>,
     pub(crate) routes: Routes<X>,
     pub(crate) registry: RwLock<Registry<X>>,
     /// Held while a session opens, changes or ends, so that listeners see one order of events. Taken before the
@@ -68,8 +72,8 @@ impl<X> Broker<X> {
     #[must_use]
     pub fn new(config: BrokerConfig) -> Self {
         Self {
-            rules: PathRules::new(&config),
-            config,
+            policy: ArcSwap::from_pointee(Policy::new(&config)),
+            config: Fixed::new(config),
             routes: Routes::new(),
             registry: RwLock::default(),
             listeners: Mutex::default(),
@@ -81,6 +85,13 @@ impl<X> Broker<X> {
             next_session: AtomicU64::new(1),
             shutting_down: AtomicBool::new(false),
         }
+    }
+
+    /// Takes over the limits, the time limits and choices of paths, and how sessions are kept; node, server name, ping
+    /// period and security stay. It holds for what begins from here on, and for handlers that are registered already.
+    pub fn reconfigure(&self, config: &BrokerConfig) {
+        self.policy.store(Arc::new(Policy::new(config)));
+        self.routes.choose(|path| self.policy().rules.choice(path));
     }
 
     /// Begins the messages of one read of one socket. Only the session's own driver calls it, one at a time.
@@ -173,6 +184,10 @@ impl<X> Broker<X> {
 }
 
 impl<X> Broker<X> {
+    pub(crate) fn policy(&self) -> Guard<Arc<Policy>> {
+        self.policy.load()
+    }
+
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Relaxed)
     }
@@ -213,7 +228,7 @@ impl<X> Broker<X> {
         body: &impl Encode,
         outbox: &mut Outbox<X>,
     ) {
-        session.post(SMALL, &self.config.limits, outbox, |out| {
+        session.post(SMALL, &self.policy().limits, outbox, |out| {
             message::put_response(out, conversation);
             body.encode(out);
         });
@@ -245,7 +260,7 @@ impl<X> Broker<X> {
         let before = session.profile();
         let after = change(&before);
         if self.registry.write().update(session, &after) {
-            listeners.updated(session, (&before, &after), &self.config.limits, outbox);
+            listeners.updated(session, (&before, &after), &self.policy().limits, outbox);
         }
     }
 
@@ -269,7 +284,7 @@ impl<X> Broker<X> {
         }
         let mut listeners = self.listeners.lock();
         self.registry.write().remove(session.id());
-        listeners.closed(session, reason, &self.config.limits, outbox);
+        listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
         self.undo(session, remains, End::RecipientEnded, outbox);

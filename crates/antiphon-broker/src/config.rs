@@ -1,4 +1,4 @@
-//! What a broker is told once, when it is made: who it is, what it allows, and every bound.
+//! What a broker is told: who it is, what it allows, and every bound.
 
 use std::time::Duration;
 
@@ -145,6 +145,39 @@ pub struct PathRule {
     pub choice: Option<Choice>,
 }
 
+/// What stays as it is for as long as the broker runs.
+pub(crate) struct Fixed {
+    pub(crate) node: NodeId,
+    pub(crate) server_name: String,
+    pub(crate) ping_period: Duration,
+    pub(crate) security: Security,
+}
+
+impl Fixed {
+    pub(crate) fn new(config: BrokerConfig) -> Self {
+        let BrokerConfig { node, server_name, ping_period, security, .. } = config;
+        Self { node, server_name, ping_period, security }
+    }
+}
+
+/// What can change while the broker runs, all of it at once.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) rules: PathRules,
+    pub(crate) limits: Limits,
+    pub(crate) recovery: Recovery,
+}
+
+impl Policy {
+    pub(crate) fn new(config: &BrokerConfig) -> Self {
+        Self {
+            rules: PathRules::new(config),
+            limits: config.limits.clone(),
+            recovery: config.recovery,
+        }
+    }
+}
+
 /// The rules of all paths, for lookup.
 #[derive(Debug)]
 pub(crate) struct PathRules {
@@ -154,7 +187,7 @@ pub(crate) struct PathRules {
 }
 
 impl PathRules {
-    pub(crate) fn new(config: &BrokerConfig) -> Self {
+    fn new(config: &BrokerConfig) -> Self {
         let mut by_path = HashMap::with_capacity(config.paths.len());
         for rule in &config.paths {
             by_path.insert(rule.path.trim_matches('/').to_owned(), rule.clone());

@@ -221,7 +221,7 @@ impl<X> Batch<'_, X> {
         sessions.truncate(fetch.limit.map_or(usize::MAX, |limit| limit as usize));
         let profiles: Vec<_> =
             sessions.iter().map(|session| (session.start_time, session.profile())).collect();
-        let mut room = (fetch.maximum_size as usize).min(self.broker.config.limits.message);
+        let mut room = (fetch.maximum_size as usize).min(self.policy.limits.message);
         let mut fetched = Vec::new();
         for (start_time, profile) in &profiles {
             let start_time = fetch.with_start_time.then_some(*start_time);

@@ -273,7 +273,7 @@ impl<X> Batch<'_, X> {
         accepted: &impl Encode,
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
-        let limits = &self.broker.config.limits;
+        let limits = &self.policy.limits;
         let mut listeners = self.broker.listeners.lock();
         let own = listeners
             .listeners

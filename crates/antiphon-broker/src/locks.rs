@@ -245,7 +245,7 @@ impl<X> Batch<'_, X> {
         }
         let wait = Wait { session: self.session.clone(), conversation, request, scope };
         let granted = locks
-            .acquire(name, wait, self.broker.config.limits.locks_per_session)
+            .acquire(name, wait, self.policy.limits.locks_per_session)
             .map_err(|TooMany| ServiceError::overloaded("the session has too many locks"))?;
         self.broker.tell_grants(granted, outbox);
         Ok(())
@@ -261,7 +261,7 @@ impl<X> Batch<'_, X> {
         let cancelled = self.broker.locks.lock().cancel(name, self.session, request);
         if let Some(wait) = cancelled {
             let text = "the session gave up waiting for the lock";
-            self.session.post(text.len(), &self.broker.config.limits, outbox, |out| {
+            self.session.post(text.len(), &self.policy.limits, outbox, |out| {
                 message::put_error(out, wait, Reason::REJECTED_REQUEST, text);
             });
         }

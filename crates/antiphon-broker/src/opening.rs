@@ -70,7 +70,7 @@ impl<X> Broker<X> {
             session: id,
             token,
             ping_period: millis(self.config.ping_period),
-            maximum_message: u32::try_from(self.config.limits.message).unwrap_or(u32::MAX),
+            maximum_message: u32::try_from(self.policy().limits.message).unwrap_or(u32::MAX),
         };
         // Before anybody can find the session, so that nothing comes first.
         let mut welcome = Outbox::default();
@@ -87,7 +87,7 @@ impl<X> Broker<X> {
         if self.is_shutting_down() {
             return Err(Refusal::ServerInitialising);
         }
-        if registry.len() >= self.config.limits.sessions {
+        if registry.len() >= self.policy().limits.sessions {
             return Err(Refusal::LicenseExceeded);
         }
         if is_kept {
@@ -97,7 +97,7 @@ impl<X> Broker<X> {
         registry.insert(session.clone());
         drop(registry);
         outbox.touched.append(&mut welcome.touched);
-        listeners.opened(&session, &self.config.limits, outbox);
+        listeners.opened(&session, &self.policy().limits, outbox);
         drop(listeners);
         self.reap(outbox);
         Ok(session)

@@ -46,7 +46,7 @@ impl<X> Broker<X> {
             session.set_next_ping(Millis::NEVER);
             // Before it can come back and acquire others.
             self.forget_connection_locks(session, outbox);
-            listeners.told(session, UpdateKind::Disconnected, &self.config.limits, outbox);
+            listeners.told(session, UpdateKind::Disconnected, &self.policy().limits, outbox);
         }
         drop(listeners);
         if lost == Some(Lost::ForGood) {
@@ -105,7 +105,7 @@ impl<X> Broker<X> {
         };
         session.heard(now);
         session.set_next_ping(self.next_ping(now));
-        listeners.told(&session, UpdateKind::Reconnected, &self.config.limits, outbox);
+        listeners.told(&session, UpdateKind::Reconnected, &self.policy().limits, outbox);
         let connection = inbound.connection;
         drop(listeners);
         drop(inbound);
@@ -138,7 +138,7 @@ impl<X> Broker<X> {
             session,
             token,
             ping_period: millis(self.config.ping_period),
-            maximum_message: u32::try_from(self.config.limits.message).unwrap_or(u32::MAX),
+            maximum_message: u32::try_from(self.policy().limits.message).unwrap_or(u32::MAX),
         };
         move |out, verdict| {
             let resumed = match verdict {
@@ -156,8 +156,8 @@ impl<X> Broker<X> {
     /// With what a new session can be taken up again; `None` if it, or the configuration, does not want that.
     pub(crate) fn keep(&self, request: &ConnectionRequest, token: SessionToken) -> Option<Kept> {
         let wanted = Duration::from_millis(request.reconnect_timeout);
-        let keep_for = wanted.min(self.config.recovery.keep_for);
-        let bounds = self.config.recovery.bounds();
+        let keep_for = wanted.min(self.policy().recovery.keep_for);
+        let bounds = self.policy().recovery.bounds();
         (!keep_for.is_zero()).then(|| Kept::new(token, keep_for, bounds))
     }
 }

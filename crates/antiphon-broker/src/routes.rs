@@ -131,6 +131,26 @@ impl<X> Routes<X> {
         !matches!(outcome, papaya::Compute::Aborted(()))
     }
 
+    /// Gives every route the choice for its path.
+    pub(crate) fn choose(&self, choice: impl Fn(Path<'_>) -> Choice) {
+        let guard = self.by_path.guard();
+        for (path, _) in self.by_path.iter(&guard) {
+            if let Ok(parsed) = Path::parse(path) {
+                self.choose_at(parsed, choice(parsed));
+            }
+        }
+    }
+
+    /// Gives the route of one path, if there is one, this choice.
+    pub(crate) fn choose_at(&self, path: Path<'_>, choice: Choice) {
+        let guard = self.by_path.guard();
+        if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice != choice) {
+            let choosing =
+                |route: &Route<X>| Route { choice, ..route.with(route.handlers.clone()) };
+            self.by_path.update(path.as_str().into(), choosing, &guard);
+        }
+    }
+
     /// How many paths have handlers.
     pub(crate) fn len(&self) -> usize {
         self.by_path.len()

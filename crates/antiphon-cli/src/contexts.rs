@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::arguments::span::Span;
 use crate::failure::Failure;
+use antiphon_server::config::Span;
 
 /// The file.
 #[derive(Debug, Default, Serialize, Deserialize)]

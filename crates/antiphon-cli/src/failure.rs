@@ -1,5 +1,6 @@
 //! Why a command failed, as text with a way out for people and as JSON for programs. Always on standard error.
 
+use std::fmt;
 use std::io;
 use std::io::Write;
 use std::time::Duration;
@@ -8,6 +9,9 @@ use antiphon::CloseReason;
 use antiphon::Error;
 use antiphon::ErrorKind;
 use antiphon::FilterError;
+use antiphon_server::config::Origin;
+use antiphon_server::config::Problem;
+use antiphon_server::config::Refused;
 use antiphon_server::security::StoreError;
 use antiphon_server::security::password::PasswordError;
 use serde::Serialize;
@@ -23,6 +27,8 @@ use crate::output::printable;
 pub(crate) enum Failure {
     /// The arguments, or a file that they name, make no sense. The text says what to do.
     Usage(String),
+    /// The configuration of a server makes no sense.
+    Configuration(Refused),
     /// A call failed.
     Call {
         error: Error,
@@ -95,7 +101,7 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Output(_) => Exit::Usage,
+            Self::Usage(_) | Self::Configuration(_) | Self::Output(_) => Exit::Usage,
             Self::Call { error, .. } => classify(error.kind()).1,
             Self::TimeOut(_) => Exit::TimeOut,
             Self::Ended(CloseReason::ConnectionLost | CloseReason::Refused) => Exit::Connect,
@@ -115,6 +121,7 @@ impl Failure {
             Self::TimeOut(limit) => ("request_time_out", late(*limit), true),
             Self::Ended(reason) => ("session_closed", reason.to_string(), true),
             Self::Call { error, .. } => return json!(Report::of(error)),
+            Self::Configuration(refused) => return configuration(refused),
         };
         json!({ "kind": kind, "text": text, "may_have_executed": may_have_executed })
     }
@@ -122,6 +129,10 @@ impl Failure {
     fn text(&self) -> String {
         match self {
             Self::Usage(text) => format!("error: {}", printable(text)),
+            Self::Configuration(refused) => {
+                let problems = refused.to_string().replace('\n', "\n  ");
+                format!("error: the configuration is not valid\n  {}", printable(&problems))
+            }
             Self::Output(error) => format!("error: cannot write to standard output: {error}"),
             Self::TimeOut(limit) => format!("error: {}", late(*limit)),
             Self::Ended(reason) => format!("error: {reason}"),
@@ -142,6 +153,12 @@ impl Failure {
                 text
             }
         }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().strip_prefix("error: ").unwrap_or_default())
     }
 }
 
@@ -177,6 +194,29 @@ impl<'a> Report<'a> {
             may_have_executed: error.may_have_executed(),
             filter_errors: error.filter_errors().iter().map(place).collect(),
         }
+    }
+}
+
+/// All that is wrong with a configuration, each with its place.
+fn configuration(refused: &Refused) -> serde_json::Value {
+    let problem = |Problem { origin, error }: &Problem| json!({ "key": error.key(), "text": error.to_string(), "origin": place(origin) });
+    json!({
+        "kind": "configuration",
+        "text": refused.to_string(),
+        "may_have_executed": false,
+        "problems": refused.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+/// Where a value of a configuration came from.
+pub(crate) fn place(origin: &Origin) -> serde_json::Value {
+    match origin {
+        Origin::Default => json!({ "layer": "default" }),
+        Origin::File { path, line, column } => {
+            json!({ "layer": "file", "file": path, "line": line, "column": column })
+        }
+        Origin::Environment(name) => json!({ "layer": "environment", "name": name }),
+        Origin::Flag(name) => json!({ "layer": "flag", "name": name }),
     }
 }
 

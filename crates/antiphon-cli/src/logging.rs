@@ -1,21 +1,60 @@
-//! Log lines on standard error. `ANTIPHON_LOG` chooses what is shown, in the syntax of the crate `tracing-subscriber`:
-//! `debug`, or `info,antiphon_server=trace`. Without it each command has a level of its own.
+//! Log lines on standard error. A server's are configured and may change while it runs; those of other commands go by
+//! `ANTIPHON_LOG`, in the syntax of the crate `tracing-subscriber`: `debug`, or `info,antiphon=trace`.
+//!
+//! What cannot be written is lost, and nothing else: a full disk or a closed pipe is no reason to stop serving.
 
 use std::io;
 use std::io::IsTerminal;
 
+use antiphon_server::config::Log;
+use antiphon_server::config::LogFormat;
 use tracing::level_filters::LevelFilter;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::arguments::server::LOG;
+
+/// Changes what a running server logs.
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// `level` has been checked.
+    pub(crate) fn change(&self, level: &str) {
+        if let Err(error) = self.0.reload(EnvFilter::new(level)) {
+            warn!("the log goes on as it was: {error}");
+        }
+    }
+}
 
 /// Starts logging for the whole process, from this level on unless the environment says otherwise.
 pub(crate) fn start(level: LevelFilter) {
     let filter = EnvFilter::builder()
         .with_default_directive(level.into())
-        .with_env_var("ANTIPHON_LOG")
+        .with_env_var(LOG)
         .from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    begin(filter, LogFormat::Text);
+}
+
+/// Starts logging as configured. The level has been checked.
+pub(crate) fn start_server(log: &Log) -> Level {
+    let by_place = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    begin(EnvFilter::new(&log.level), log.format.unwrap_or(by_place))
+}
+
+fn begin(filter: EnvFilter, format: LogFormat) -> Level {
+    let (filter, handle) = reload::Layer::new(filter);
+    // It would complain on standard error about what cannot be written there, and panic over that.
+    let lines = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    Level(handle)
 }

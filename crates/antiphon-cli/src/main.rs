@@ -24,6 +24,7 @@ use crate::commands::ask;
 use crate::commands::bench;
 use crate::commands::close;
 use crate::commands::completions;
+use crate::commands::config;
 use crate::commands::context;
 use crate::commands::demo;
 use crate::commands::filter;
@@ -51,6 +52,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    Config(config::Arguments),
     Request(request::Arguments),
     Ask(ask::Arguments),
     Handle(handle::Arguments),
@@ -75,7 +77,8 @@ Examples:
   antiphon ask all greetings world       ask everybody
 
 Every flag can also be set by the environment: ANTIPHON_URL for --url, ANTIPHON_BENCH_SECONDS for the flag --seconds of
-`bench`. `antiphon context` keeps such settings under a name. ANTIPHON_LOG sets what is logged, such as debug.
+`bench`, and every key of a server's configuration, ANTIPHON_PING_PERIOD for ping_period. `antiphon context` keeps
+settings of connections under a name. ANTIPHON_LOG sets what is logged, such as debug.
 
 Exit codes: 0 done, 1 usage, 2 no connection, 3 not allowed, 4 no handler, 5 handler error, 6 timed out, 7 session gone,
 8 bad filter or type, 9 overloaded, 10 partial, 11 nobody matched.";
@@ -96,24 +99,27 @@ impl Command {
             Self::Principal(arguments) => arguments.output().form(),
             Self::Role(arguments) => arguments.output().form(),
             Self::Access(arguments) => arguments.output().form(),
+            Self::Config(arguments) => arguments.output().form(),
             Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
 
     /// What is logged unless the environment says otherwise.
-    fn log_level(&self) -> LevelFilter {
-        match self {
-            Self::Serve(_) => LevelFilter::INFO,
+    fn log_level(&self) -> Option<LevelFilter> {
+        Some(match self {
+            // It has its own configuration.
+            Self::Serve(_) => return None,
             // Its server would warn of its well-known passwords.
             Self::Demo(_) => LevelFilter::ERROR,
             _ => LevelFilter::WARN,
-        }
+        })
     }
 
     fn run(self, output: Output) -> Result<Exit, Failure> {
         match self {
             Self::Demo(_) => demo::run(output),
-            Self::Serve(arguments) => serve::run(arguments),
+            Self::Serve(arguments) => serve::run(&arguments),
+            Self::Config(arguments) => config::run(&arguments, output),
             Self::Request(arguments) => request::run(&arguments, output),
             Self::Ask(arguments) => ask::run(&arguments, output),
             Self::Handle(arguments) => handle::run(arguments, output),
@@ -140,7 +146,9 @@ fn main() -> ExitCode {
     let parsed = command().try_get_matches();
     match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(Arguments { command }) => {
-            logging::start(command.log_level());
+            if let Some(level) = command.log_level() {
+                logging::start(level);
+            }
             let output = command.output();
             command.run(output).unwrap_or_else(|failure| failure.report(output)).into()
         }

@@ -1,4 +1,4 @@
-//! The signals that end a command.
+//! The signals that end a command, and the one that asks a server to read its configuration again.
 
 use std::io;
 
@@ -45,5 +45,33 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// SIGHUP; where there is no such signal, nothing.
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    hangup: Signal,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self { hangup: signal(SignalKind::hangup())? })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        self.hangup.recv().await;
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        std::future::pending().await
     }
 }

@@ -15,27 +15,49 @@
 //! choice = "sticky"
 //! ```
 //!
-//! The command line is not read here; it writes over the fields of a [`Config`].
+//! A [`Config`] may also be put together from a file, the environment and flags, by [`Layers`]. What keys there are stands
+//! in one table, [`keys()`].
 
+mod check;
 mod defaults;
+mod file;
+mod keys;
+mod layers;
 mod listener;
-mod raw;
+mod log;
+mod page;
+mod problem;
+mod setting;
+mod span;
 pub(crate) mod suggestion;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
-use thiserror::Error;
 
+use crate::config::keys::KEYS;
+pub use crate::config::keys::Key;
+pub use crate::config::keys::keys;
+pub use crate::config::layers::Flag;
+pub use crate::config::layers::Layers;
+pub use crate::config::layers::Loaded;
+use crate::config::layers::Loader;
+pub use crate::config::layers::Value;
 pub use crate::config::listener::ListenerConfig;
-use crate::config::raw::RawConfig;
+pub use crate::config::log::Log;
+pub use crate::config::log::LogFormat;
+pub use crate::config::page::default_file;
+pub use crate::config::page::key_table;
+pub use crate::config::problem::ConfigError;
+pub use crate::config::problem::Origin;
+pub use crate::config::problem::Problem;
+pub use crate::config::problem::Refused;
+pub use crate::config::span::Span;
 
 /// How a server behaves. The fields are named as in the file, but `listeners` is there `[[listener]]`, and `paths` is
 /// `[[path]]`.
@@ -55,6 +77,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How one of several equal handlers is chosen: `least-in-flight` (default), `round-robin` or `sticky`.
     pub choice: Choice,
+    /// What is logged. Table `[log]` of the file.
+    pub log: Log,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
     /// Bounds.
@@ -82,35 +106,6 @@ pub struct Limits {
     pub handshake_timeout: Duration,
 }
 
-/// Why a configuration is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {}: {problem}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        problem: String,
-    },
-    /// The file is not TOML, has a key that does not exist, or a value of the wrong kind.
-    #[error("the configuration is not valid: {problem}")]
-    Malformed {
-        /// The line, and what is wrong in it.
-        problem: String,
-    },
-    /// A value makes no sense.
-    #[error("{key} {problem}; {fix}")]
-    Invalid {
-        /// The key, with its table.
-        key: String,
-        /// What is wrong with its value.
-        problem: String,
-        /// What to do.
-        fix: String,
-    },
-}
-
 impl Default for Config {
     fn default() -> Self {
         let broker = BrokerConfig::default();
@@ -122,6 +117,7 @@ impl Default for Config {
             ping_period: broker.ping_period,
             request_timeout: broker.request_timeout,
             choice: broker.choice,
+            log: Log::default(),
             recovery: broker.recovery,
             limits: Limits::default(),
             paths: Vec::new(),
@@ -154,24 +150,20 @@ impl Config {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: path.to_owned(),
-            problem: error.to_string(),
-        })?;
-        Self::parse(&text)
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Refused> {
+        let layers = Layers { file: Some(path.to_owned()), ..Layers::default() };
+        Ok(layers.load()?.config)
     }
 
     /// Reads and checks the text of a file.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| malformed(&error))?;
-        let config = raw.complete()?;
-        config.check()?;
-        Ok(config)
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        let mut loader = Loader::new();
+        loader.file(Path::new(""), text);
+        Ok(loader.finish()?.config)
     }
 
     /// Checks what the types of the fields leave open.
@@ -179,101 +171,19 @@ impl Config {
     /// # Errors
     /// The first value that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let limits = &self.limits;
-        listener::check(&self.listeners)?;
-        at_least_one("threads", self.threads)?;
-        at_least_one("limits.sessions", limits.sessions)?;
-        at_least_one("limits.handshakes", limits.handshakes)?;
-        at_least_one("limits.requests_per_handler", limits.requests_per_handler as usize)?;
-        at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize)?;
-        some_time("limits.handshake_timeout", limits.handshake_timeout)?;
-        some_time("request_timeout", self.request_timeout)?;
-        limits.check_sizes()?;
-        for (index, rule) in self.paths.iter().enumerate() {
-            check_rule(rule, &self.paths[..index])?;
+        check::problems(self).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// What becomes of this configuration when `new` takes its place without a restart, and the keys that have changed
+    /// and need one.
+    #[must_use]
+    pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
+        let mut config = self.clone();
+        for key in KEYS.iter().filter(|key| key.is_live()) {
+            (key.copy)(&mut config, new);
         }
-        Ok(())
+        let waits = |key: &&Key| key.values(&config) != key.values(new);
+        let waiting = KEYS.iter().filter(waits).map(Key::name).collect();
+        (config, waiting)
     }
 }
-
-impl Limits {
-    fn check_sizes(&self) -> Result<(), ConfigError> {
-        if !MESSAGE_SIZES.contains(&self.maximum_message) {
-            return Err(ConfigError::Invalid {
-                key: "limits.maximum_message".to_owned(),
-                problem: format!("is {} bytes", self.maximum_message),
-                fix: format!(
-                    "choose between {} and {}",
-                    MESSAGE_SIZES.start(),
-                    MESSAGE_SIZES.end()
-                ),
-            });
-        }
-        if self.mailbox < self.maximum_message {
-            return Err(ConfigError::Invalid {
-                key: "limits.mailbox".to_owned(),
-                problem: format!("is {} bytes, less than the largest message", self.mailbox),
-                fix: format!(
-                    "raise it to at least limits.maximum_message, {}",
-                    self.maximum_message
-                ),
-            });
-        }
-        Ok(())
-    }
-}
-
-/// Names the line of the error, and the key that was probably meant.
-fn malformed(error: &toml::de::Error) -> ConfigError {
-    let mut problem = error.to_string();
-    if let Some(known) = suggestion::suggestion(error.message()) {
-        problem.push_str(&format!("did you mean `{known}`?\n"));
-    }
-    ConfigError::Malformed { problem: problem.trim_end().to_owned() }
-}
-
-fn at_least_one(key: &str, value: usize) -> Result<(), ConfigError> {
-    if value > 0 {
-        return Ok(());
-    }
-    Err(ConfigError::Invalid {
-        key: key.to_owned(),
-        problem: "is 0".to_owned(),
-        fix: "choose at least 1, or leave the key out for its default".to_owned(),
-    })
-}
-
-fn some_time(key: &str, value: Duration) -> Result<(), ConfigError> {
-    if !value.is_zero() {
-        return Ok(());
-    }
-    Err(ConfigError::Invalid {
-        key: key.to_owned(),
-        problem: "allows no time at all".to_owned(),
-        fix: "write a duration such as \"10s\", or leave the key out for its default".to_owned(),
-    })
-}
-
-fn check_rule(rule: &PathRule, earlier: &[PathRule]) -> Result<(), ConfigError> {
-    let key = format!("path {:?}", rule.path);
-    let path = antiphon_wire::path::Path::parse(&rule.path);
-    if let Err(problem) = path {
-        return Err(ConfigError::Invalid {
-            key,
-            problem: format!("is illegal: {problem}"),
-            fix: "write segments separated by single slashes, such as \"orders/eu\"".to_owned(),
-        });
-    }
-    let same = |other: &PathRule| antiphon_wire::path::Path::parse(&other.path) == path;
-    if earlier.iter().any(same) {
-        return Err(ConfigError::Invalid {
-            key,
-            problem: "has more than one [[path]] table".to_owned(),
-            fix: "put timeout and choice into one".to_owned(),
-        });
-    }
-    rule.timeout.map_or(Ok(()), |timeout| some_time(&format!("{key} timeout"), timeout))
-}
-
-/// The connection response announces the size in 31 usable bits; below a kilobyte not even a login fits.
-const MESSAGE_SIZES: std::ops::RangeInclusive<usize> = 1024..=i32::MAX as usize;

@@ -37,7 +37,8 @@ pub(crate) async fn handshake(
     stream: TcpStream,
     client: SocketAddr,
 ) -> Option<Connection> {
-    let Ok(upgraded) = timeout(shared.handshake_timeout, upgrade(stream)).await else {
+    let limit = shared.config.load().limits.handshake_timeout;
+    let Ok(upgraded) = timeout(limit, upgrade(stream)).await else {
         debug!(%client, "took too long to ask for a session");
         return None;
     };

@@ -30,6 +30,7 @@ pub mod security;
 mod clock;
 mod connection;
 mod flush;
+mod handle;
 mod handshake;
 mod inbound;
 mod line;
@@ -44,6 +45,7 @@ pub use config::ConfigError;
 pub use config::Limits;
 pub use config::ListenerConfig;
 pub use flush::runtime;
+pub use handle::Handle;
 pub use server::BindError;
 pub use server::Server;
 

@@ -13,6 +13,8 @@ use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
 use antiphon_wire::ids::NodeId;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
@@ -29,10 +31,10 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
-use crate::config::Limits;
 use crate::connection::Connection;
 use crate::connection::LINGER;
 use crate::flush;
+use crate::handle::Handle;
 use crate::handshake::handshake;
 use crate::line::Line;
 use crate::listener;
@@ -43,8 +45,6 @@ use crate::random;
 pub struct Server {
     listeners: Vec<std::net::TcpListener>,
     addresses: Vec<SocketAddr>,
-    dev: bool,
-    limits: Limits,
     shared: Arc<Shared>,
 }
 
@@ -75,7 +75,10 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
-    pub(crate) handshake_timeout: Duration,
+    /// What counts at present.
+    pub(crate) config: ArcSwap<Config>,
+    /// Held by whoever changes it.
+    pub(crate) reloading: Mutex<()>,
 }
 
 impl Server {
@@ -95,19 +98,19 @@ impl Server {
             listeners.push(listener);
         }
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
-        Ok(Self {
-            listeners,
-            addresses,
-            dev: config.dev,
-            limits: config.limits.clone(),
-            shared: Arc::new(Shared::new(config, node)),
-        })
+        Ok(Self { listeners, addresses, shared: Arc::new(Shared::new(config, node)) })
     }
 
     /// The addresses in use, with their real ports, in the order of the configuration.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What may be done with the server while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
     }
 
     /// Serves until `shutdown` is ready, then accepts no more, ends every session and returns when the clients have
@@ -117,13 +120,11 @@ impl Server {
     /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
         let mut listeners = Listeners::new(self.listeners)?;
-        announce(&self.addresses, self.dev);
+        announce(&self.addresses, self.shared.config.load().dev);
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
-            let has_room = tasks.handshakes.len() < self.limits.handshakes
-                && tasks.connections.len()
-                    < self.limits.sessions.saturating_add(self.limits.handshakes);
+            let has_room = tasks.has_room();
             tokio::select! {
                 _ = &mut shutdown => break,
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
@@ -142,31 +143,36 @@ impl Server {
 impl Shared {
     /// What `config` says, for a node whose session ids begin with `node`.
     pub(crate) fn new(config: Config, node: NodeId) -> Self {
-        let limits = config.limits;
         Self {
             authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
-            maximum_message: limits.maximum_message,
-            handshake_timeout: limits.handshake_timeout,
-            broker: Broker::new(BrokerConfig {
-                server_name: config.server_name,
-                node,
-                ping_period: config.ping_period,
-                limits: antiphon_broker::Limits {
-                    sessions: limits.sessions,
-                    message: limits.maximum_message,
-                    mailbox: limits.mailbox,
-                    requests_per_handler: limits.requests_per_handler,
-                    requests_per_sender: limits.requests_per_sender,
-                    ..antiphon_broker::Limits::default()
-                },
-                request_timeout: config.request_timeout,
-                paths: config.paths,
-                choice: config.choice,
-                recovery: config.recovery,
-                ..BrokerConfig::default()
-            }),
+            maximum_message: config.limits.maximum_message,
+            broker: Broker::new(BrokerConfig { node, ..broker_config(&config) }),
+            config: ArcSwap::from_pointee(config),
+            reloading: Mutex::default(),
         }
+    }
+}
+
+/// What the configuration says to the broker.
+pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
+    let limits = &config.limits;
+    BrokerConfig {
+        server_name: config.server_name.clone(),
+        ping_period: config.ping_period,
+        limits: antiphon_broker::Limits {
+            sessions: limits.sessions,
+            message: limits.maximum_message,
+            mailbox: limits.mailbox,
+            requests_per_handler: limits.requests_per_handler,
+            requests_per_sender: limits.requests_per_sender,
+            ..antiphon_broker::Limits::default()
+        },
+        request_timeout: config.request_timeout,
+        paths: config.paths.clone(),
+        choice: config.choice,
+        recovery: config.recovery,
+        ..BrokerConfig::default()
     }
 }
 
@@ -193,6 +199,14 @@ impl Tasks {
             next_sweep: Millis(0),
             unaudited: 0,
         }
+    }
+
+    /// Whether one more connection may come.
+    fn has_room(&self) -> bool {
+        let config = self.shared.config.load();
+        let limits = &config.limits;
+        let most = limits.sessions.saturating_add(limits.handshakes);
+        self.handshakes.len() < limits.handshakes && self.connections.len() < most
     }
 
     fn receive(&mut self, stream: TcpStream, client: SocketAddr) {

@@ -127,7 +127,7 @@ impl<X> Broker<X> {
             Outcome::Response(value) => value.bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
-        sender.post_notice(expected, &self.config.limits, outbox, |out, notice| match reply {
+        sender.post_notice(expected, &self.policy().limits, outbox, |out, notice| match reply {
             Reply::Response(conversation) => put_outcome(out, conversation, outcome),
             Reply::FilterEvent(conversation) => {
                 message::put_request(out, Service::FilterResponse, notice);

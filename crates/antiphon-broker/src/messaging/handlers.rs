@@ -39,10 +39,13 @@ impl<X> Batch<'_, X> {
         let keys = KeySelection::parse(keys)?;
         let handler = Arc::new(Handler::new(self.session.clone(), path, registration, keys));
         let routes = &self.broker.routes;
-        routes.insert(&handler, self.broker.rules.choice(path)).map_err(|conflict| {
+        let choice = || self.broker.policy().rules.choice(path);
+        routes.insert(&handler, choice()).map_err(|conflict| {
             ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
         })?;
-        self.session.add_handler(&handler, &self.broker.config.limits).map_err(|why| {
+        // If the rules changed in this moment, the change did not find the route yet.
+        routes.choose_at(path, choice());
+        self.session.add_handler(&handler, &self.policy.limits).map_err(|why| {
             routes.remove(handler.path(), self.session);
             match why {
                 Undeliverable::Ended => {

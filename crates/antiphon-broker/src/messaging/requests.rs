@@ -203,11 +203,9 @@ impl<X> Batch<'_, X> {
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);
-        recipient.hand_over(in_flight, &self.broker.config.limits, outbox, message).inspect_err(
-            |_| {
-                self.session.awaiting.fetch_sub(1, Relaxed);
-            },
-        )
+        recipient.hand_over(in_flight, &self.policy.limits, outbox, message).inspect_err(|_| {
+            self.session.awaiting.fetch_sub(1, Relaxed);
+        })
     }
 
     /// A request that this session may send, and where to: `written` as it is matched.
@@ -223,14 +221,14 @@ impl<X> Batch<'_, X> {
             return Err(ServiceError::lacks_at(permission.name(), path));
         }
         value.check()?;
-        if self.session.awaiting.load(Relaxed) >= self.broker.config.limits.requests_per_sender {
+        if self.session.awaiting.load(Relaxed) >= self.policy.limits.requests_per_sender {
             return Err(ServiceError::overloaded("the session awaits too many responses"));
         }
         if self.broker.is_shutting_down() {
             let text = "the server is shutting down; the request was not delivered";
             return Err(ServiceError::new(Reason::CLUSTER_ROUTING, text));
         }
-        let timeout = self.broker.rules.timeout(path);
+        let timeout = self.policy.rules.timeout(path);
         Ok((path, Request { path: written, value, reply, timeout }))
     }
 

@@ -235,3 +235,29 @@ fn the_most_specific_rule_that_sets_a_choice_counts() {
         assert_quiet(&[&sender, &one, &two]);
     }
 }
+
+#[test]
+fn a_change_of_the_rules_holds_for_handlers_that_are_there() {
+    let mut w = World::new();
+    let (sender, one, two) = (w.open("alice"), w.open("bob"), w.open("bob"));
+    let handlers = [one, two];
+    for handler in &handlers {
+        w.register(handler, "a", &[]);
+    }
+    // The busier one would not be chosen.
+    w.send_to_session(&sender, 5, handlers[0].id());
+    handlers[0].request();
+    let chosen: Vec<_> = (0..3).map(|_| ask(&mut w, &sender, &handlers)).collect();
+    assert_eq!(chosen, [1, 1, 1]);
+
+    let paths =
+        vec![PathRule { path: "a".to_owned(), timeout: None, choice: Some(Choice::RoundRobin) }];
+    w.broker.reconfigure(&BrokerConfig { paths, ..BrokerConfig::default() });
+    let mut chosen: Vec<_> = (0..4).map(|_| ask(&mut w, &sender, &handlers)).collect();
+    chosen.sort_unstable();
+    assert_eq!(chosen, [0, 0, 1, 1]);
+
+    w.broker.reconfigure(&BrokerConfig::default());
+    let chosen: Vec<_> = (0..3).map(|_| ask(&mut w, &sender, &handlers)).collect();
+    assert_eq!(chosen, [1, 1, 1]);
+}

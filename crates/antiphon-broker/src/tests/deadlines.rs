@@ -135,3 +135,19 @@ fn a_rule_counts_for_the_path_of_a_request_to_a_session_too() {
     assert_eq!(sender.received(), [timed_out(5, "100ms")]);
     assert_quiet(&[&sender, &recipient]);
 }
+
+#[test]
+fn a_change_of_the_time_limit_holds_for_the_next_request() {
+    let mut w = World::new();
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    w.register(&handler, "a", &[]);
+    w.send_to_path(&sender, 5, "a");
+    let paths = vec![rule("a", Some(1_000))];
+    w.broker.reconfigure(&BrokerConfig { paths, ..BrokerConfig::default() });
+    w.send_to_path(&sender, 6, "a");
+    assert_eq!(handler.conversations().len(), 2);
+    w.advance(1_000);
+    assert_eq!(sender.received(), [timed_out(6, "1s")]);
+    w.advance(9_000);
+    assert_eq!(sender.received(), [timed_out(5, "10s")]);
+}

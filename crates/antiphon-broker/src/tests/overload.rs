@@ -166,3 +166,20 @@ fn one_filter_request_may_go_beyond_what_its_sender_may_await() {
     assert_eq!(sender.bodies(Service::FilterResponse), [second]);
     assert_quiet(&[&sender, &one, &two]);
 }
+
+#[test]
+fn a_change_of_a_limit_holds_at_once_and_drops_nothing() {
+    let mut w = World::new();
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    w.register(&handler, "a", &[]);
+    w.send_to_path(&sender, 1, "a");
+    w.send_to_path(&sender, 2, "a");
+    let limits = Limits { requests_per_handler: 1, ..Limits::default() };
+    w.broker.reconfigure(&BrokerConfig { limits, ..BrokerConfig::default() });
+    w.send_to_path(&sender, 3, "a");
+    assert_eq!(sender.received(), [overloaded(3)]);
+    let held = handler.conversations();
+    held.iter().for_each(|&conversation| w.respond(&handler, conversation, &world()));
+    assert_eq!(sender.received(), [response(1, &world()), response(2, &world())]);
+    assert_quiet(&[&sender, &handler]);
+}

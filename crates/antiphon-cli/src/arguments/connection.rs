@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use tokio::time::timeout_at;
 
 use crate::arguments::environment;
-use crate::arguments::span::Span;
 use crate::contexts::Contexts;
 use crate::contexts::Settings;
 use crate::failure::Failure;
+use antiphon_server::config::Span;
 
 /// What can be kept in a context.
 #[derive(Args, Clone)]

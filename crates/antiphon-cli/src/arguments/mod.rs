@@ -3,6 +3,6 @@
 pub(crate) mod connection;
 pub(crate) mod environment;
 pub(crate) mod new_password;
-pub(crate) mod span;
+pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod value;

@@ -7,12 +7,12 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::arguments::connection::ConnectionFlags;
-use crate::arguments::span::Span;
 use crate::commands::block_on;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::OutputFlags;
+use antiphon_server::config::Span;
 
 /// Measure how long the server takes to answer
 #[derive(Args)]

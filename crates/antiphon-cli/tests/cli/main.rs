@@ -5,6 +5,7 @@
 mod access;
 mod ask;
 mod bench;
+mod config;
 mod contexts;
 mod demo;
 mod handle;

@@ -119,9 +119,9 @@ fn a_configuration_file_is_obeyed_and_arguments_override_it() {
 
 #[test]
 fn it_listens_on_several_addresses() {
-    let two = "127.0.0.1:0,127.0.0.2:0";
     let mut command = antiphon(&["serve", "--dev"]);
-    command.env("ANTIPHON_SERVE_LISTEN", two);
+    command.env("ANTIPHON_LISTENER_0_ADDRESS", "127.0.0.1:0");
+    command.env("ANTIPHON_LISTENER_1_ADDRESS", "127.0.0.2:0");
     for mut server in [
         Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]),
         Server::run(command),
@@ -136,8 +136,34 @@ fn it_listens_on_several_addresses() {
 #[test]
 fn the_environment_stands_for_flags() {
     let mut command = antiphon(&["serve"]);
-    command.env("ANTIPHON_SERVE_DEV", "1").env("ANTIPHON_SERVE_LISTEN", "127.0.0.1:0");
+    command.env("ANTIPHON_DEV", "1").env("ANTIPHON_LISTENER_0_ADDRESS", "127.0.0.1:0");
     let mut server = Server::run(command);
     server.signal("TERM");
     assert!(server.end().1.contains("development mode"));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_harms_nothing() {
+    // One descriptor is closed, the other is that of a disk that is always full.
+    for redirection in ["2>&-", "2>/dev/full"] {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        drop(taken);
+        let script = format!("exec \"$0\" serve --dev --listen {address} {redirection}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_antiphon")]);
+        command.env("ANTIPHON_LOG", "trace");
+        let mut child = command.spawn().unwrap();
+        // It says nowhere that it listens.
+        while TcpStream::connect(&address).is_err() {
+            assert_eq!(child.try_wait().unwrap(), None, "{redirection}");
+            std::thread::yield_now();
+        }
+        for _ in 0..10 {
+            assert!(ask(&address).contains("Antiphon"), "{redirection}");
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{redirection}");
+    }
 }

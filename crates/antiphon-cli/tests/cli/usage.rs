@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 41] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -21,6 +21,10 @@ const COMMANDS: [&[&str]; 37] = [
     &["ping"],
     &["close"],
     &["bench"],
+    &["config"],
+    &["config", "check"],
+    &["config", "print"],
+    &["config", "default"],
     &["context"],
     &["context", "add"],
     &["context", "select"],
@@ -65,6 +69,7 @@ fn version_and_help_are_not_errors() {
     Commands:
       demo         See what Antiphon does: a server and five sessions in this process ask each other things
       serve        Run a server
+      config       Check, show or begin the configuration of a server
       request      Send a request to a path or a session and print the response
       ask          Send a request to every session that matches a filter
       handle       Answer requests to a path and all paths below it
@@ -92,7 +97,8 @@ fn version_and_help_are_not_errors() {
       antiphon ask all greetings world       ask everybody
 
     Every flag can also be set by the environment: ANTIPHON_URL for --url, ANTIPHON_BENCH_SECONDS for the flag --seconds of
-    `bench`. `antiphon context` keeps such settings under a name. ANTIPHON_LOG sets what is logged, such as debug.
+    `bench`, and every key of a server's configuration, ANTIPHON_PING_PERIOD for ping_period. `antiphon context` keeps
+    settings of connections under a name. ANTIPHON_LOG sets what is logged, such as debug.
 
     Exit codes: 0 done, 1 usage, 2 no connection, 3 not allowed, 4 no handler, 5 handler error, 6 timed out, 7 session gone,
     8 bad filter or type, 9 overloaded, 10 partial, 11 nobody matched.

@@ -1,15 +1,12 @@
-//! "Did you mean ...?" for a key or a name that does not exist.
+//! "Did you mean ...?" for a name that does not exist.
 
-/// The known name that `message`, serde's complaint about an unknown one, most likely meant.
-///
-/// Serde puts the unknown name and then all known ones in backquotes.
-pub(crate) fn suggestion(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown ") {
-        return None;
-    }
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    quoted
+/// The known name that somebody who wrote `unknown` most likely meant.
+pub(crate) fn nearest<'k>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
+    known
+        .into_iter()
         .map(|known| (distance(unknown, known), known))
         .filter(|(distance, known)| *distance <= known.len() / 3)
         .min()
@@ -36,24 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_known_key_is_suggested() {
-        let message = |key| {
-            format!(
-                "unknown field `{key}`, expected one of `listener`, `threads`, `trusted_properties`"
-            )
-        };
-        for (key, expected) in [
+    fn the_nearest_known_name_is_suggested() {
+        for (name, expected) in [
             ("lisener", Some("listener")),
             ("thread", Some("threads")),
-            ("trusted_property", Some("trusted_properties")),
+            ("request_timout", Some("request_timeout")),
             ("colour", None),
         ] {
-            assert_eq!(suggestion(&message(key)), expected, "{key}");
+            let known = ["listener", "threads", "request_timeout"];
+            assert_eq!(nearest(name, known), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn other_complaints_bring_no_suggestion() {
-        assert_eq!(suggestion("invalid type: integer `1`, expected `listen`"), None);
     }
 }

@@ -10,6 +10,7 @@
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
+//! | `layers` | where values come from, and which one counts |
 //! | `client` | a server to test against, and a client that sends what it is told |
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
@@ -20,6 +21,7 @@ mod endings;
 mod flushing;
 mod handshake;
 mod http;
+mod layers;
 mod malformed;
 mod messages;
 mod reconnecting;

@@ -28,7 +28,6 @@ use serde_json::json;
 
 use crate::arguments::connection::ConnectionFlags;
 use crate::arguments::connection::Target;
-use crate::arguments::span::Span;
 use crate::arguments::value::TypeFlags;
 use crate::commands::block_on;
 use crate::commands::handle::answer::Answering;
@@ -39,6 +38,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::OutputFlags;
 use crate::signals::Signals;
+use antiphon_server::config::Span;
 
 /// Answer requests to a path and all paths below it
 ///

@@ -1,0 +1,91 @@
+//! What the types of the fields leave open: which values make no sense, alone or together. Opens nothing.
+
+use std::time::Duration;
+
+use antiphon_broker::PathRule;
+
+use crate::config::Config;
+use crate::config::ConfigError;
+use crate::config::Limits;
+use crate::config::listener;
+
+/// Everything that makes no sense.
+pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
+    let limits = &config.limits;
+    let mut outcomes = vec![
+        listener::check(&config.listeners),
+        at_least_one("threads", config.threads),
+        at_least_one("limits.sessions", limits.sessions),
+        at_least_one("limits.handshakes", limits.handshakes),
+        at_least_one("limits.requests_per_handler", limits.requests_per_handler as usize),
+        at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize),
+        some_time("limits.handshake_timeout", limits.handshake_timeout),
+        some_time("request_timeout", config.request_timeout),
+        message_size(limits),
+        mailbox_size(limits),
+    ];
+    outcomes.extend((0..config.paths.len()).map(|index| check_rule(&config.paths, index)));
+    outcomes.into_iter().filter_map(Result::err).collect()
+}
+
+/// A value that makes no sense.
+pub(super) fn invalid(
+    key: impl Into<String>,
+    problem: impl Into<String>,
+    fix: impl Into<String>,
+) -> ConfigError {
+    ConfigError::Invalid { key: key.into(), problem: problem.into(), fix: fix.into() }
+}
+
+fn message_size(limits: &Limits) -> Result<(), ConfigError> {
+    if MESSAGE_SIZES.contains(&limits.maximum_message) {
+        return Ok(());
+    }
+    let problem = format!("is {} bytes", limits.maximum_message);
+    let fix = format!("choose between {} and {}", MESSAGE_SIZES.start(), MESSAGE_SIZES.end());
+    Err(invalid("limits.maximum_message", problem, fix))
+}
+
+fn mailbox_size(limits: &Limits) -> Result<(), ConfigError> {
+    if limits.mailbox >= limits.maximum_message {
+        return Ok(());
+    }
+    let problem = format!("is {} bytes, less than the largest message", limits.mailbox);
+    let fix = format!("raise it to at least limits.maximum_message, {}", limits.maximum_message);
+    Err(invalid("limits.mailbox", problem, fix))
+}
+
+fn at_least_one(key: &str, value: usize) -> Result<(), ConfigError> {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(invalid(key, "is 0", "choose at least 1, or leave the key out for its default"))
+}
+
+fn some_time(key: &str, value: Duration) -> Result<(), ConfigError> {
+    if !value.is_zero() {
+        return Ok(());
+    }
+    let fix = "write a duration such as \"10s\", or leave the key out for its default";
+    Err(invalid(key, "allows no time at all", fix))
+}
+
+fn check_rule(rules: &[PathRule], index: usize) -> Result<(), ConfigError> {
+    let rule = &rules[index];
+    let key = format!("path.{index}.path");
+    let path = antiphon_wire::path::Path::parse(&rule.path);
+    if let Err(problem) = path {
+        let problem = format!("{:?} is illegal: {problem}", rule.path);
+        let fix = "write segments separated by single slashes, such as \"orders/eu\"";
+        return Err(invalid(key, problem, fix));
+    }
+    let same = |other: &PathRule| antiphon_wire::path::Path::parse(&other.path) == path;
+    if rules[..index].iter().any(same) {
+        let problem = format!("{:?} has more than one [[path]] table", rule.path);
+        return Err(invalid(key, problem, "put timeout and choice into one"));
+    }
+    rule.timeout.map_or(Ok(()), |timeout| some_time(&format!("path.{index}.timeout"), timeout))
+}
+
+/// The connection response announces the size in 31 usable bits; below a kilobyte not even a login fits.
+const MESSAGE_SIZES: std::ops::RangeInclusive<usize> = 1024..=i32::MAX as usize;

@@ -1,0 +1,344 @@
+//! Defaults, file, environment and flags: what counts, where it is said to come from, and that the table of keys is whole.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use antiphon_server::Config;
+use antiphon_server::config::Flag;
+use antiphon_server::config::Key;
+use antiphon_server::config::Layers;
+use antiphon_server::config::Loaded;
+use antiphon_server::config::Origin;
+use antiphon_server::config::default_file;
+use antiphon_server::config::key_table;
+use antiphon_server::config::keys;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+
+/// Values in TOML of all types that there are; each key takes some of them.
+const VALUES: [&str; 16] = [
+    "2000000",
+    "3000000",
+    "7",
+    "true",
+    "\"9s\"",
+    "\"300ms\"",
+    "\"127.0.0.2:9\"",
+    "\"[::1]:9\"",
+    "\"round-robin\"",
+    "\"sticky\"",
+    "\"text\"",
+    "\"json\"",
+    "\"/a/b.pem\"",
+    "[\"a\", \"b\"]",
+    "\"warn\"",
+    "\"optional\"",
+];
+
+/// A file that holds one value. The entries of a list have what they must.
+fn file_with(key: &Key, value: &str) -> String {
+    let Some(list) = key.list() else { return format!("{} = {value}\n", key.name()) };
+    let field = &key.name()[list.len() + 1..];
+    let mut file = format!("[[{list}]]\n{field} = {value}\n");
+    if field != required(list) {
+        file.push_str(&format!("{} = {}\n", required(list), required_value(list)));
+    }
+    file
+}
+
+fn required(list: &str) -> &'static str {
+    if list == "listener" { "address" } else { "path" }
+}
+
+fn required_value(list: &str) -> &'static str {
+    if list == "listener" { "\"127.0.0.1:1\"" } else { "\"x\"" }
+}
+
+/// The same in the environment.
+fn environment_with(key: &Key, value: &str) -> Vec<(String, String)> {
+    let mut environment = vec![(key.variable(), bare(value))];
+    if let Some(list) = key.list() {
+        let name = format!("ANTIPHON_{}_0_{}", list, required(list)).to_ascii_uppercase();
+        if name != key.variable() {
+            environment.push((name, bare(required_value(list))));
+        }
+    }
+    environment
+}
+
+/// A value as it is written in the environment.
+fn bare(value: &str) -> String {
+    let text = value.trim_matches(['[', ']']).replace("\", \"", ",");
+    text.trim_matches('"').to_owned()
+}
+
+fn environment(variables: Vec<(String, String)>) -> Layers {
+    Layers { environment: variables, ..Layers::default() }
+}
+
+fn values(loaded: &Loaded) -> BTreeMap<String, Option<String>> {
+    loaded.values().into_iter().map(|value| (value.key, value.value)).collect()
+}
+
+/// What a file with this text gives, if it is valid.
+fn from_text(text: &str) -> Option<Loaded> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("antiphon.toml");
+    fs::write(&path, text).unwrap();
+    Layers { file: Some(path), ..Layers::default() }.load().ok()
+}
+
+#[test]
+fn every_key_can_be_set_by_file_and_by_environment_alike() {
+    for key in keys() {
+        let mut changes = 0;
+        for value in VALUES {
+            let Some(file) = from_text(&file_with(key, value)) else { continue };
+            let variables = environment(environment_with(key, value)).load();
+            let variables = variables.unwrap_or_else(|error| panic!("{}: {error}", key.name()));
+            assert_eq!(values(&file), values(&variables), "{} = {value}", key.name());
+            assert!(variables.warnings.is_empty(), "{:?}", variables.warnings);
+            changes += usize::from(values(&file) != values(&Layers::default().load().unwrap()));
+        }
+        assert!(changes > 0, "{} cannot be set", key.name());
+    }
+}
+
+#[test]
+fn names_are_their_own() {
+    let names: BTreeSet<_> = keys().iter().map(Key::name).collect();
+    let variables: BTreeSet<_> = keys().iter().map(Key::variable).collect();
+    assert_eq!((names.len(), variables.len()), (keys().len(), keys().len()));
+}
+
+#[test]
+fn the_default_file_says_what_the_defaults_are() {
+    let file = default_file();
+    let defaults = values(&Layers::default().load().unwrap());
+    let loaded = from_text(&file).unwrap();
+    assert_eq!(values(&loaded), defaults);
+    assert!(loaded.values().iter().all(|value| value.origin == Origin::Default));
+    // With every setting in effect, all that is no example is still a default.
+    let effective: Vec<_> = file
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => setting,
+            _ => line,
+        })
+        .collect();
+    let loaded = from_text(&effective.join("\n")).unwrap();
+    let shown = values(&loaded);
+    for key in keys() {
+        let name = match key.list() {
+            Some(list) => format!("{list}.0{}", &key.name()[list.len()..]),
+            None => key.name().to_owned(),
+        };
+        assert!(loaded.origins.contains_key(&name), "{name} is not in the default file");
+        if key.example().is_none() {
+            assert_eq!(shown[&name], defaults[&name], "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_documentation_has_the_table_of_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- keys -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /keys -->").unwrap();
+    let expected = format!("{before}<!-- keys -->\n{}<!-- /keys -->{after}", key_table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    assert!(page == expected, "the table of keys is not up to date; UPDATE_DOCS=1 writes it");
+}
+
+fn layers() -> impl Strategy<Value = [Vec<(usize, &'static str)>; 3]> {
+    let plain: Vec<_> = keys()
+        .iter()
+        .enumerate()
+        .filter(|(_, key)| key.list().is_none())
+        .flat_map(|(index, key)| {
+            let fits = |value: &&str| from_text(&file_with(key, value)).is_some();
+            VALUES.into_iter().filter(fits).map(move |value| (index, value))
+        })
+        .collect();
+    let layer = || subsequence(plain.clone(), 0..8);
+    [layer(), layer(), layer()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_highest_layer_counts_and_is_named(layers in layers()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("antiphon.toml");
+        // A key stands in a file once.
+        let [file, environment, flags] = layers.map(|layer| layer.into_iter().collect::<BTreeMap<_, _>>());
+        let lines: Vec<_> =
+            file.iter().map(|(key, value)| format!("{} = {value}\n", keys()[*key].name())).collect();
+        fs::write(&path, lines.concat()).unwrap();
+        let sources = Layers {
+            file: Some(path),
+            environment: environment
+                .iter()
+                .map(|(key, value)| (keys()[*key].variable(), bare(value)))
+                .collect(),
+            flags: flags
+                .iter()
+                .map(|(key, value)| Flag {
+                    name: "--flag".to_owned(),
+                    key: keys()[*key].name().to_owned(),
+                    value: bare(value),
+                })
+                .collect(),
+            foreign: Vec::new(),
+        };
+        let Ok(loaded) = sources.load() else { return Err(TestCaseError::reject("sizes that do not fit")) };
+        let defaults = values(&Layers::default().load().unwrap());
+        for found in loaded.values() {
+            let index = keys().iter().position(|key| key.name() == found.key);
+            let said = index.and_then(|index| {
+                let flag = flags.get(&index).map(|value| (value, Origin::Flag("--flag".to_owned())));
+                let variable = environment
+                    .get(&index)
+                    .map(|value| (value, Origin::Environment(keys()[index].variable())));
+                flag.or(variable)
+            });
+            match (said, index.and_then(|index| file.get(&index))) {
+                (Some((value, origin)), _) => {
+                    prop_assert_eq!(found.origin, origin);
+                    prop_assert_eq!(bare(&found.value.unwrap()), bare(value));
+                }
+                (None, Some(value)) => {
+                    let is_in_file = matches!(found.origin, Origin::File { .. });
+                    prop_assert!(is_in_file, "{}", found.origin);
+                    prop_assert_eq!(bare(&found.value.unwrap()), bare(value));
+                }
+                (None, None) => {
+                    prop_assert_eq!(found.origin, Origin::Default);
+                    prop_assert_eq!(&found.value, &defaults[&found.key]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_place_in_the_file_is_named_to_the_column() {
+    let loaded =
+        from_text("dev = false\n[limits]\n  sessions = 5\n[[path]]\npath = \"a\"").unwrap();
+    let place = |key: &str| loaded.origins[key].to_string();
+    assert!(
+        place("limits.sessions").ends_with("antiphon.toml:3:14"),
+        "{}",
+        place("limits.sessions")
+    );
+    assert!(place("path.0.path").ends_with("antiphon.toml:5:8"), "{}", place("path.0.path"));
+}
+
+#[test]
+fn the_environment_changes_entries_of_the_file_and_adds_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("antiphon.toml");
+    fs::write(&path, "[[path]]\npath = \"a\"\ntimeout = \"1s\"").unwrap();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let layers = Layers {
+        file: Some(path),
+        environment: vec![
+            variable("ANTIPHON_PATH_1_PATH", "b"),
+            variable("ANTIPHON_PATH_0_TIMEOUT", "2s"),
+            variable("ANTIPHON_THREADS", ""),
+        ],
+        ..Layers::default()
+    };
+    let config = layers.load().unwrap().config;
+    let paths: Vec<_> = config.paths.iter().map(|rule| rule.path.as_str()).collect();
+    assert_eq!(paths, ["a", "b"]);
+    assert_eq!(config.paths[0].timeout.unwrap().as_secs(), 2);
+    assert_eq!(config.threads, Config::default().threads, "an empty variable is none");
+
+    let far = environment(vec![variable("ANTIPHON_PATH_5_PATH", "b")]).load().unwrap_err();
+    assert!(far.to_string().contains("from 0 on"), "{far}");
+    let nothing = environment(vec![variable("ANTIPHON_PATH_0_TIMEOUT", "1s")]).load().unwrap_err();
+    assert!(nothing.to_string().contains("path.0.path is missing"), "{nothing}");
+}
+
+#[test]
+fn a_flag_for_a_list_takes_its_place() {
+    let flag = |index: usize, value: &str| Flag {
+        name: "--listen".to_owned(),
+        key: format!("listener.{index}.address"),
+        value: value.to_owned(),
+    };
+    let layers = Layers {
+        environment: vec![("ANTIPHON_LISTENER_0_ADDRESS".to_owned(), "127.0.0.1:1".to_owned())],
+        flags: vec![flag(0, "127.0.0.1:2"), flag(1, "127.0.0.1:3")],
+        ..Layers::default()
+    };
+    let addresses: Vec<_> = layers
+        .load()
+        .unwrap()
+        .config
+        .listeners
+        .iter()
+        .map(|listener| listener.address.port())
+        .collect();
+    assert_eq!(addresses, [2, 3]);
+}
+
+#[test]
+fn a_variable_that_nobody_knows_is_a_warning_with_a_suggestion() {
+    let variables = ["ANTIPHON_LIMITS_SESSION", "ANTIPHON_URL", "ANTIPHON_PORT_8080_TCP", "HOME"];
+    let layers = Layers {
+        environment: variables.map(|name| (name.to_owned(), "x".to_owned())).to_vec(),
+        foreign: vec!["ANTIPHON_URL".to_owned()],
+        ..Layers::default()
+    };
+    let warnings = layers.load().unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("did you mean ANTIPHON_LIMITS_SESSIONS?"), "{warnings:?}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+    let text = "threads = \"two\"\ncolour = 1\n[limits]\nsessions = 0\nsession = 2\n[[path]]\ntimeout = \"1s\"\n";
+    let error = Config::parse(text).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "\
+line 1, column 11: threads is \"two\"; write a whole number from 0 to 9223372036854775807
+line 2, column 1: unknown key colour; `antiphon config default` shows all keys
+line 5, column 1: unknown key limits.session; did you mean limits.sessions?
+line 6, column 1: path.0.path is missing; write it into the [[path]] table
+line 4, column 12: limits.sessions is 0; choose at least 1, or leave the key out for its default"
+    );
+}
+
+#[test]
+fn an_error_in_the_environment_names_the_variable() {
+    let variables = vec![("ANTIPHON_REQUEST_TIMEOUT".to_owned(), "10".to_owned())];
+    let error = environment(variables).load().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "ANTIPHON_REQUEST_TIMEOUT: request_timeout is \"10\"; write a duration such as \"300ms\", \"10s\", \"2m\" or \"1h\""
+    );
+}
+
+#[test]
+fn a_reload_takes_over_what_may_change_and_names_what_must_wait() {
+    let old = Config::parse("threads = 1\nrequest_timeout = \"1s\"").unwrap();
+    let new = Config::parse(
+        "threads = 2\nrequest_timeout = \"2s\"\n[[path]]\npath = \"a\"\n[[listener]]\naddress = \"127.0.0.1:1\"",
+    )
+    .unwrap();
+    let (config, waiting) = old.reloaded(&new);
+    assert_eq!((config.threads, config.request_timeout.as_secs()), (1, 2));
+    assert_eq!(config.paths.len(), 1);
+    assert_eq!(config.listeners, old.listeners);
+    assert_eq!(waiting, ["threads", "listener.address"]);
+    assert!(config.reloaded(&config).1.is_empty());
+}
