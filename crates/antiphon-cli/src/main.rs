@@ -29,6 +29,7 @@ use crate::commands::context;
 use crate::commands::demo;
 use crate::commands::filter;
 use crate::commands::handle;
+use crate::commands::init;
 use crate::commands::man;
 use crate::commands::ping;
 use crate::commands::principal;
@@ -52,6 +53,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    Init(init::Arguments),
     Config(config::Arguments),
     Request(request::Arguments),
     Ask(ask::Arguments),
@@ -96,10 +98,11 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
+            Self::Init(arguments) => arguments.output.form(),
+            Self::Config(arguments) => arguments.output().form(),
             Self::Principal(arguments) => arguments.output().form(),
             Self::Role(arguments) => arguments.output().form(),
             Self::Access(arguments) => arguments.output().form(),
-            Self::Config(arguments) => arguments.output().form(),
             Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
@@ -119,6 +122,7 @@ impl Command {
         match self {
             Self::Demo(_) => demo::run(output),
             Self::Serve(arguments) => serve::run(&arguments),
+            Self::Init(arguments) => init::run(&arguments, output),
             Self::Config(arguments) => config::run(&arguments, output),
             Self::Request(arguments) => request::run(&arguments, output),
             Self::Ask(arguments) => ask::run(&arguments, output),

@@ -10,6 +10,7 @@ pub(crate) mod context;
 pub(crate) mod demo;
 pub(crate) mod filter;
 pub(crate) mod handle;
+pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod ping;
 pub(crate) mod principal;

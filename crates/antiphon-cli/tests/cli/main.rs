@@ -9,6 +9,7 @@ mod config;
 mod contexts;
 mod demo;
 mod handle;
+mod init;
 mod operations;
 mod outcomes;
 mod principals;

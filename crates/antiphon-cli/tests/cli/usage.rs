@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 41] = [
+const COMMANDS: [&[&str]; 42] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 41] = [
     &["ping"],
     &["close"],
     &["bench"],
+    &["init"],
     &["config"],
     &["config", "check"],
     &["config", "print"],
@@ -69,6 +70,7 @@ fn version_and_help_are_not_errors() {
     Commands:
       demo         See what Antiphon does: a server and five sessions in this process ask each other things
       serve        Run a server
+      init         Make the configuration and the security store of a new server
       config       Check, show or begin the configuration of a server
       request      Send a request to a path or a session and print the response
       ask          Send a request to every session that matches a filter

@@ -1,4 +1,15 @@
-//! "Did you mean ...?" for a name that does not exist.
+//! "Did you mean ...?" for a key or a name that does not exist.
+
+/// The known name that `message`, serde's complaint about an unknown one, most likely meant.
+///
+/// Serde puts the unknown name and then all known ones in backquotes.
+pub(crate) fn suggestion(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    nearest(quoted.next()?, quoted)
+}
 
 /// The known name that somebody who wrote `unknown` most likely meant.
 pub(crate) fn nearest<'k>(
@@ -34,6 +45,11 @@ mod tests {
 
     #[test]
     fn the_nearest_known_name_is_suggested() {
+        let message = |key| {
+            format!(
+                "unknown field `{key}`, expected one of `listener`, `threads`, `request_timeout`"
+            )
+        };
         for (name, expected) in [
             ("lisener", Some("listener")),
             ("thread", Some("threads")),
@@ -42,6 +58,12 @@ mod tests {
         ] {
             let known = ["listener", "threads", "request_timeout"];
             assert_eq!(nearest(name, known), expected, "{name}");
+            assert_eq!(suggestion(&message(name)), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn other_complaints_bring_no_suggestion() {
+        assert_eq!(suggestion("invalid type: integer `1`, expected `listener`"), None);
     }
 }

@@ -9,7 +9,7 @@ mod tables;
 
 use thiserror::Error;
 
-use crate::config::suggestion::nearest;
+use crate::config::suggestion::suggestion;
 use crate::security::Contents;
 use crate::security::layout::tables::File;
 
@@ -27,7 +27,7 @@ impl LayoutError {
 
     fn at(text: &str, error: &toml::de::Error) -> Self {
         let mut problem = without_values(error.message());
-        if let Some(known) = meant(error.message()) {
+        if let Some(known) = suggestion(error.message()) {
             problem.push_str(&format!("; did you mean `{known}`?"));
         }
         match error.span() {
@@ -51,16 +51,6 @@ pub(super) fn write(contents: &Contents) -> Result<String, LayoutError> {
     let file = File::of(contents);
     let text = toml::to_string(&file).map_err(|error| LayoutError::new(error.to_string()))?;
     Ok(format!("{HEAD}{text}"))
-}
-
-/// The known name that `message`, the complaint about an unknown one, most likely meant. The unknown name and then all
-/// known ones stand there in backquotes.
-fn meant(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown ") {
-        return None;
-    }
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    nearest(quoted.next()?, quoted)
 }
 
 /// Serde quotes a text where something else is expected; it could be a password in the wrong place.
