@@ -1,6 +1,7 @@
 //! Who may do what: principals, permissions, the roles that grant them, and the answer for one set of roles. Knows
 //! neither sessions nor services; which call needs which permission is said where the call is served.
 
+mod explain;
 mod permission;
 mod principals;
 mod security;
@@ -8,6 +9,9 @@ mod stock;
 
 use std::collections::BTreeMap;
 
+pub use crate::access::explain::Decided;
+pub use crate::access::explain::Explanation;
+pub use crate::access::explain::Say;
 pub use crate::access::permission::GlobalPermission;
 pub use crate::access::permission::GlobalPermissions;
 pub use crate::access::permission::PathPermission;

@@ -8,6 +8,8 @@ use antiphon::CloseReason;
 use antiphon::Error;
 use antiphon::ErrorKind;
 use antiphon::FilterError;
+use antiphon_server::security::StoreError;
+use antiphon_server::security::password::PasswordError;
 use serde::Serialize;
 use serde_json::json;
 
@@ -146,6 +148,18 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Call { error, filter: None, hint: None }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

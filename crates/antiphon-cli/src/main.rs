@@ -19,6 +19,7 @@ use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
 use crate::arguments::environment;
+use crate::commands::access;
 use crate::commands::ask;
 use crate::commands::bench;
 use crate::commands::close;
@@ -29,7 +30,9 @@ use crate::commands::filter;
 use crate::commands::handle;
 use crate::commands::man;
 use crate::commands::ping;
+use crate::commands::principal;
 use crate::commands::request;
+use crate::commands::role;
 use crate::commands::serve;
 use crate::commands::sessions;
 use crate::exit::Exit;
@@ -57,6 +60,9 @@ enum Command {
     Close(close::Arguments),
     Bench(bench::Arguments),
     Context(context::Arguments),
+    Principal(principal::Arguments),
+    Role(role::Arguments),
+    Access(access::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -87,6 +93,9 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
+            Self::Principal(arguments) => arguments.output().form(),
+            Self::Role(arguments) => arguments.output().form(),
+            Self::Access(arguments) => arguments.output().form(),
             Self::Serve(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
@@ -114,6 +123,9 @@ impl Command {
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),
             Self::Context(arguments) => context::run(arguments, output),
+            Self::Principal(arguments) => principal::run(&arguments, output),
+            Self::Role(arguments) => role::run(&arguments, output),
+            Self::Access(arguments) => access::run(&arguments, output),
             Self::Completions(arguments) => completions::run(&arguments, command()),
             Self::Man(arguments) => man::run(&arguments, command()),
         }

@@ -239,9 +239,14 @@ fn tls(settings: &Settings) -> Result<Option<TlsOptions>, Failure> {
     }
 }
 
-fn read_password(path: &Path) -> Result<String, Failure> {
-    let mut password = String::from_utf8(read(path)?)
+pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
+    let password = String::from_utf8(read(path)?)
         .map_err(|_| Failure::usage(format!("the password in {} is not UTF-8", path.display())))?;
+    Ok(without_line_break(password))
+}
+
+/// A password as it was meant.
+pub(crate) fn without_line_break(mut password: String) -> String {
     // Editors end files with a line break, which nobody means.
     if password.ends_with('\n') {
         password.pop();
@@ -249,7 +254,7 @@ fn read_password(path: &Path) -> Result<String, Failure> {
             password.pop();
         }
     }
-    Ok(password)
+    password
 }
 
 /// A file that a flag, a variable or a context names.

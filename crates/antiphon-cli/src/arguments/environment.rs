@@ -28,6 +28,8 @@ fn bind_flag(arg: Arg, prefix: &str) -> Arg {
     let Some(long) = arg.get_long() else { return arg };
     match long {
         "help" | "version" => arg,
+        // There it is a new password, and not the one to log in with.
+        "password-file" if prefix.starts_with("ANTIPHON_PRINCIPAL") => arg,
         "password" => mention(arg, PASSWORD),
         "password-file" => mention(arg, PASSWORD_FILE),
         _ if arg.get_env().is_some() => arg,

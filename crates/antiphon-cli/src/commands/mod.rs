@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, and what it does.
 
+pub(crate) mod access;
 pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod close;
@@ -10,7 +11,9 @@ pub(crate) mod filter;
 pub(crate) mod handle;
 pub(crate) mod man;
 pub(crate) mod ping;
+pub(crate) mod principal;
 pub(crate) mod request;
+pub(crate) mod role;
 pub(crate) mod serve;
 pub(crate) mod sessions;
 

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod access;
 mod ask;
 mod bench;
 mod contexts;
@@ -9,7 +10,10 @@ mod demo;
 mod handle;
 mod operations;
 mod outcomes;
+mod principals;
 mod process;
 mod requests;
+mod roles;
 mod serve;
+mod store;
 mod usage;

@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 37] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -26,6 +26,25 @@ const COMMANDS: [&[&str]; 18] = [
     &["context", "select"],
     &["context", "list"],
     &["context", "remove"],
+    &["principal"],
+    &["principal", "add"],
+    &["principal", "passwd"],
+    &["principal", "remove"],
+    &["principal", "list"],
+    &["principal", "roles"],
+    &["role"],
+    &["role", "list"],
+    &["role", "show"],
+    &["role", "add"],
+    &["role", "remove"],
+    &["role", "grant"],
+    &["role", "revoke"],
+    &["role", "set"],
+    &["role", "clear"],
+    &["role", "include"],
+    &["role", "exclude"],
+    &["access"],
+    &["access", "explain"],
     &["completions"],
     &["man"],
 ];
@@ -55,6 +74,9 @@ fn version_and_help_are_not_errors() {
       close        Close a session
       bench        Measure requests per second and their latency
       context      Keep settings of connections under names
+      principal    Manage who may log in
+      role         Manage what roles permit
+      access       Ask who may do what
       completions  Print a script that completes commands in a shell
       man          Print the manual page, or write the pages of all commands
       help         Print this message or the help of the given subcommand(s)

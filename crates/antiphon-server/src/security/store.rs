@@ -2,11 +2,14 @@
 //! what follows from that is decided elsewhere.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use antiphon_broker::access::Principal;
 use antiphon_broker::access::Principals;
+use antiphon_broker::access::Role;
 use antiphon_broker::access::Security;
 use parking_lot::RwLock;
 use thiserror::Error;
@@ -87,6 +90,16 @@ pub struct Store {
 }
 
 impl Contents {
+    /// Adds a principal, or replaces the one of this name.
+    pub fn put_principal(&mut self, name: &str, principal: Principal) {
+        self.principals = mem::take(&mut self.principals).principal(name, principal);
+    }
+
+    /// Adds a role, or replaces the one of this name.
+    pub fn put_role(&mut self, name: &str, role: Role) {
+        self.security = mem::take(&mut self.security).role(name, role);
+    }
+
     /// Whether `password` is that of `principal`. Takes tens of milliseconds, as long for an unknown name as for a known one.
     #[must_use]
     pub fn verify(&self, principal: &str, password: &str) -> Verdict {

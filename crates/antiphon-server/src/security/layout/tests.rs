@@ -105,6 +105,30 @@ fn a_store_is_written_as_people_would() {
     assert_eq!(rest, expected);
 }
 
+/// The example of docs/security.md, and what is said there about it.
+#[test]
+fn the_documentation_is_right() {
+    let page = include_str!("../../../../../docs/security.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let hash = "\"$argon2id$v=19$m=19456,t=2,p=1$...\"";
+    assert!(example.contains(hash));
+    let contents = read(&example.replace(hash, &format!("{HASH:?}"))).unwrap();
+    let till = contents.principals.get("till-7").unwrap().roles();
+    let roles = till.union(contents.security.roles_for("till-7")).cloned().collect();
+    let access = contents.security.compile(&roles);
+    let table = page.split("| path | decided by | permitted |\n|---|---|---|\n").nth(1).unwrap();
+    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let mut expected: Vec<_> = cells[3].split(", ").filter(|cell| *cell != "nothing").collect();
+        let mut found: Vec<_> = access.at(cells[1].trim_matches('`')).iter().map(P::name).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{row}");
+    }
+}
+
 #[test]
 fn nothing_at_all_is_an_empty_store() {
     assert_eq!(read(""), Ok(Contents::default()));

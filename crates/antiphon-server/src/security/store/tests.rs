@@ -3,8 +3,6 @@
 use std::fs;
 use std::thread;
 
-use antiphon_broker::access::Principal;
-use antiphon_broker::access::Role;
 use tempfile::TempDir;
 
 use super::*;
@@ -37,7 +35,7 @@ fn cheap(password: &str) -> String {
 fn add(store: &Store, name: &str) -> Result<(), StoreError> {
     let principal = Principal::new(&cheap(name)).holding(&["R"]);
     store.change(|contents| {
-        contents.principals = std::mem::take(&mut contents.principals).principal(name, principal);
+        contents.put_principal(name, principal);
         Ok(())
     })
 }
@@ -106,8 +104,7 @@ fn a_change_that_fails_changes_nothing() {
     });
     assert!(matches!(said, Err(StoreError::Missing { .. })));
     let circle = store.change(|contents| {
-        let role = Role::default().including(&["A"]);
-        contents.security = std::mem::take(&mut contents.security).role("A", role);
+        contents.put_role("A", Role::default().including(&["A"]));
         Ok::<_, StoreError>(())
     });
     let circle = circle.unwrap_err().to_string();
