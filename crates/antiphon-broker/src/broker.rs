@@ -1,5 +1,6 @@
 //! The broker: what all sessions share, and how they begin and end.
 
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -18,7 +19,6 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 
-use crate::access::Access;
 use crate::authenticators::Authenticators;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
@@ -29,9 +29,9 @@ use crate::locks::Locks;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::registry::Registry;
 use crate::routes::Routes;
+use crate::security::Policy;
 use crate::session::Remains;
 use crate::session::Session;
 use crate::stats::Counts;
@@ -58,8 +58,8 @@ pub struct Broker<X> {
     pub(crate) totals: Totals,
     /// Tells messages apart.
     pub(crate) hasher: RandomState,
-    /// What each set of roles may do, made once.
-    access: Mutex<HashMap<Roles, Arc<Access>>>,
+    /// Taken after all other locks.
+    pub(crate) policy: Mutex<Policy>,
     pub(crate) next_session: AtomicU64,
     pub(crate) shutting_down: AtomicBool,
 }
@@ -67,7 +67,8 @@ pub struct Broker<X> {
 impl<X> Broker<X> {
     /// Makes a broker without sessions.
     #[must_use]
-    pub fn new(config: BrokerConfig) -> Self {
+    pub fn new(mut config: BrokerConfig) -> Self {
+        let policy = Policy::new(take(&mut config.security), take(&mut config.principals));
         Self {
             rules: PathRules::new(&config),
             config,
@@ -79,7 +80,7 @@ impl<X> Broker<X> {
             tokens: Mutex::default(),
             totals: Totals::default(),
             hasher: RandomState::default(),
-            access: Mutex::default(),
+            policy: Mutex::new(policy),
             next_session: AtomicU64::new(1),
             shutting_down: AtomicBool::new(false),
         }
@@ -185,20 +186,6 @@ impl<X> Broker<X> {
             message::put_response(out, conversation);
             body.encode(out);
         });
-    }
-
-    /// What a set of roles may do.
-    pub(crate) fn access(&self, roles: &Roles) -> Arc<Access> {
-        let mut known = self.access.lock();
-        if let Some(access) = known.get(roles) {
-            return access.clone();
-        }
-        if known.len() >= MAX_KNOWN_ACCESS {
-            known.clear();
-        }
-        let access = Arc::new(self.config.security.compile(roles));
-        known.insert(roles.clone(), access.clone());
-        access
     }
 
     /// Gives a session the profile that `change` makes of its present one, and tells the listeners. A session that has
@@ -309,6 +296,3 @@ const SMALL: usize = 64;
 
 /// A client may miss two pings: the Python SDKs do not answer while a handler of theirs is running.
 const SILENT_PERIODS: u32 = 3;
-
-/// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
-const MAX_KNOWN_ACCESS: usize = 1024;

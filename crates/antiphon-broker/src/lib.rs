@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`broker`](Broker), `opening`, `batch` | the calls above; dispatch only |
 //! | `messaging` | requests, responses and handlers |
-//! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
+//! | `control`, `events`, `locks`, `authentication`, `security` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
 //! | [`filter`] | the session filter language |
@@ -36,9 +36,11 @@ mod opening;
 mod outbox;
 mod pending;
 mod profile;
+mod reading;
 mod reconnecting;
 mod registry;
 mod routes;
+mod security;
 mod session;
 mod stats;
 mod time;
@@ -68,6 +70,8 @@ pub use crate::mailbox::Spare;
 pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;
 pub use crate::profile::Roles;
+pub use crate::security::Script;
+pub use crate::security::SecurityUpdate;
 pub use crate::session::Connection;
 pub use crate::session::Flush;
 pub use crate::session::Session;

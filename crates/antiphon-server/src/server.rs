@@ -11,7 +11,6 @@ use std::time::Duration;
 use antiphon_broker::Broker;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Millis;
-use antiphon_broker::access::Security;
 use antiphon_wire::ids::NodeId;
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -38,7 +37,10 @@ use crate::line::Line;
 use crate::listener;
 use crate::listener::Listener;
 use crate::random;
+use crate::security::Contents;
+use crate::security::Home;
 use crate::security::Store;
+use crate::security::Updates;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
@@ -74,6 +76,7 @@ pub enum BindError {
 pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
     pub(crate) authenticators: Authenticators,
+    pub(crate) updates: Updates,
     pub(crate) clock: Clock,
     pub(crate) maximum_message: usize,
     pub(crate) handshake_timeout: Duration,
@@ -147,10 +150,12 @@ impl Shared {
     pub(crate) fn new(config: Config, node: NodeId) -> Result<Self, ConfigError> {
         let store = open_store(&config)?;
         let authenticators = Authenticators::new(&config, store.clone())?;
-        let security = store.map_or_else(Security::stock, |store| store.current().security.clone());
+        let home = Home::new(store, config.dev);
+        let Contents { security, principals } = home.contents();
         let limits = config.limits;
         Ok(Self {
             authenticators,
+            updates: Updates::new(home),
             clock: Clock::start(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
@@ -172,6 +177,7 @@ impl Shared {
                 choice: config.choice,
                 recovery: config.recovery,
                 security,
+                principals,
                 authenticators: config.security.sessions(config.dev),
             }),
         })

@@ -19,6 +19,7 @@ mod ping;
 mod reconnecting;
 mod refusals;
 mod routing;
+mod security;
 mod sender_properties;
 mod writing;
 

@@ -86,7 +86,7 @@ impl Link {
 
     pub(super) async fn ask(&self, shared: &Shared, applicant: &Applicant) -> Answer {
         match &self.kind {
-            Kind::Dev => dev::ask(applicant),
+            Kind::Dev => dev::ask(shared, applicant),
             Kind::Store(store) => store.ask(applicant).await,
             Kind::Jwt(jwt) => jwt.ask(applicant),
             Kind::Certificate(certificate) => certificate.ask(applicant),

@@ -8,6 +8,7 @@
 //! | `malformed` | what must end one session and no other |
 //! | `endings` | how connections end, and how the server does |
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
+//! | `security` | principals and roles that are changed while sessions are open |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `client` | a server to test against, and a client that sends what it is told |
@@ -23,3 +24,4 @@ mod http;
 mod malformed;
 mod messages;
 mod reconnecting;
+mod security;

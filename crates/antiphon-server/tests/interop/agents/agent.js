@@ -291,7 +291,36 @@ const control = {
     unlisten: async () => eventRegistration.close(),
 };
 
-const commands = { ...connecting, ...topics, ...messaging, ...control };
+// Builds a script by calls of the SDK's builder: [method, argument, ...] each.
+function script(builder, calls) {
+    return calls.reduce((built, [method, ...rest]) => built[method](...rest), builder).build();
+}
+
+const security = {
+    permissions: async ({ path }) => {
+        const permissions = path === undefined
+            ? await session.security.getGlobalPermissions()
+            : await session.security.getPathPermissions(path);
+        return permissions.map(String).sort();
+    },
+    get_security: async () => session.security.getSecurityConfiguration(),
+    get_principals: async () => session.security.getSystemAuthenticationConfiguration(),
+    update_security: async ({ calls }) => {
+        const text = script(session.security.securityScriptBuilder(), calls);
+        await session.security.updateSecurityStore(text);
+        return text;
+    },
+    update_principals: async ({ calls }) => {
+        const text = script(session.security.authenticationScriptBuilder(), calls);
+        await session.security.updateAuthenticationStore(text);
+        return text;
+    },
+    // A session id as text is sent as the session 0-0.
+    revoke: async ({ session_id }) =>
+        session.security.revokeAuthentication(session.sessionId.constructor.fromString(session_id)),
+};
+
+const commands = { ...connecting, ...topics, ...messaging, ...control, ...security };
 
 async function run(line) {
     const { id, command, ...parameters } = JSON.parse(line);
