@@ -2,7 +2,6 @@
 //!
 //! The broker asks and is told; it knows no credentials. Services 5 and 203.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Decode;
@@ -146,7 +145,7 @@ impl<X> Broker<X> {
 
     /// The granted roles and those that every such session gets.
     pub(crate) fn roles_of(&self, grant: &Grant) -> Roles {
-        let everyone: &BTreeSet<Arc<str>> = self.config.security.roles_for(&grant.principal);
-        grant.roles.union(everyone).cloned().collect()
+        let security = self.security();
+        grant.roles.union(security.roles_for(&grant.principal)).cloned().collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The broker: what all sessions share, and how they begin and end.
 
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
@@ -14,12 +15,10 @@ use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::Outcome;
 use arc_swap::ArcSwap;
 use arc_swap::Guard;
-use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 
-use crate::access::Access;
 use crate::authenticators::Authenticators;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
@@ -34,9 +33,9 @@ use crate::messaging::Ending;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::registry::Registry;
 use crate::routes::Routes;
+use crate::security::SecurityPolicy;
 use crate::session::Remains;
 use crate::session::Session;
 use crate::stats::Counts;
@@ -68,8 +67,8 @@ pub struct Broker<X> {
     pub(crate) totals: Totals,
     /// Tells messages apart.
     pub(crate) hasher: RandomState,
-    /// What each set of roles may do, made once.
-    access: Mutex<HashMap<Roles, Arc<Access>>>,
+    /// Taken after all other locks.
+    pub(crate) security: Mutex<SecurityPolicy>,
     pub(crate) next_session: AtomicU64,
     /// A [`Phase`].
     pub(crate) phase: AtomicU8,
@@ -79,7 +78,9 @@ pub struct Broker<X> {
 impl<X> Broker<X> {
     /// Makes a broker without sessions.
     #[must_use]
-    pub fn new(config: BrokerConfig) -> Self {
+    pub fn new(mut config: BrokerConfig) -> Self {
+        let security =
+            SecurityPolicy::new(take(&mut config.security), take(&mut config.principals));
         Self {
             policy: ArcSwap::from_pointee(Policy::new(&config)),
             patience: Patience::new(&config),
@@ -92,7 +93,7 @@ impl<X> Broker<X> {
             tokens: Mutex::default(),
             totals: Totals::default(),
             hasher: RandomState::default(),
-            access: Mutex::default(),
+            security: Mutex::new(security),
             next_session: AtomicU64::new(1),
             phase: AtomicU8::new(Phase::Open as u8),
         }
@@ -269,20 +270,6 @@ impl<X> Broker<X> {
         });
     }
 
-    /// What a set of roles may do.
-    pub(crate) fn access(&self, roles: &Roles) -> Arc<Access> {
-        let mut known = self.access.lock();
-        if let Some(access) = known.get(roles) {
-            return access.clone();
-        }
-        if known.len() >= MAX_KNOWN_ACCESS {
-            known.clear();
-        }
-        let access = Arc::new(self.config.security.compile(roles));
-        known.insert(roles.clone(), access.clone());
-        access
-    }
-
     /// Gives a session the profile that `change` makes of its present one, and tells the listeners. A session that has
     /// ended keeps what it was.
     pub(crate) fn change_profile(
@@ -376,6 +363,3 @@ impl<X> Broker<X> {
 
 /// A guess at the length of messages that are mostly header.
 const SMALL: usize = 64;
-
-/// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
-const MAX_KNOWN_ACCESS: usize = 1024;

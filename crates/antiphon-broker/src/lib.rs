@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`broker`](Broker), `opening`, `batch` | the calls above; dispatch only |
 //! | `messaging` | requests, responses and handlers |
-//! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
+//! | `control`, `events`, `locks`, `authentication`, `security` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
@@ -42,9 +42,11 @@ mod opening;
 mod outbox;
 mod pending;
 mod profile;
+mod reading;
 mod reconnecting;
 mod registry;
 mod routes;
+mod security;
 mod session;
 mod stats;
 mod time;
@@ -77,6 +79,8 @@ pub use crate::notes::Note;
 pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;
 pub use crate::profile::Roles;
+pub use crate::security::Script;
+pub use crate::security::SecurityUpdate;
 pub use crate::session::Connection;
 pub use crate::session::Flush;
 pub use crate::session::Session;

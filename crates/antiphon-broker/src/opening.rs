@@ -62,6 +62,8 @@ impl<X> Broker<X> {
             server: self.config.node.0,
             client: self.next_session.fetch_add(1, Relaxed),
         };
+        // From here on, so that what the session may do is not changed before it can be found.
+        let mut listeners = self.listeners.lock();
         let profile = self.profile(id, &opening);
         let expires = opening.grant.expires.map_or(Millis::NEVER, |expiry| expiry.at);
         let Opening { request, start_time, token, now, .. } = opening;
@@ -88,7 +90,6 @@ impl<X> Broker<X> {
             },
             &mut welcome,
         );
-        let mut listeners = self.listeners.lock();
         let mut registry = self.registry.write();
         if self.phase() != Phase::Open {
             return Err(Refusal::ServerInitialising);

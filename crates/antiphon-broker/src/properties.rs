@@ -209,7 +209,7 @@ pub enum PropertiesError {
 pub(crate) const ENVIRONMENT: &str = "$Environment";
 const EXPIRY_TIME: &str = "$ExpiryTime";
 
-fn check_user_key(key: &str) -> Result<(), PropertiesError> {
+pub(crate) fn check_user_key(key: &str) -> Result<(), PropertiesError> {
     if key.len() > MAX_KEY_BYTES {
         let key = key[..key.floor_char_boundary(MAX_KEY_BYTES)].to_owned();
         return Err(PropertiesError::KeyTooLong { key, limit: MAX_KEY_BYTES });

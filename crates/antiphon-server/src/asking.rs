@@ -18,7 +18,7 @@ use crate::flush;
 use crate::flush::Session;
 use crate::operations::audit;
 use crate::operations::audit::Event;
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::socket::Socket;
 
 /// What it asked, and the answer when it is there.

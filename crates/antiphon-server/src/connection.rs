@@ -24,12 +24,14 @@ use antiphon_broker::Authentication;
 use antiphon_broker::Batch;
 use antiphon_broker::Connection as Number;
 use antiphon_broker::Next;
+use antiphon_broker::SecurityUpdate;
 use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Event;
 use antiphon_wire::websocket::Violation;
 use antiphon_wire::websocket::put_pong;
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -44,7 +46,8 @@ use crate::flush::Outbox;
 use crate::flush::Session;
 use crate::inbound::Inbound;
 use crate::line::Line;
-use crate::server::Shared;
+use crate::security::Updates;
+use crate::shared::Shared;
 use crate::socket::Signal;
 use crate::socket::Socket;
 
@@ -73,7 +76,15 @@ impl Connection {
     ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
-            dialogue: Dialogue { shared, place, socket, decoder, asking: None, over: None },
+            dialogue: Dialogue {
+                shared,
+                place,
+                socket,
+                decoder,
+                asking: None,
+                updating: None,
+                over: None,
+            },
             inbound,
             task: None,
             stall: None,
@@ -103,8 +114,8 @@ impl Connection {
                 return Poll::Ready(());
             }
             let dialogue = &mut self.dialogue;
-            if dialogue.asking.is_some() {
-                ready!(dialogue.poll_authenticated(cx));
+            if dialogue.asking.is_some() || dialogue.updating.is_some() {
+                ready!(dialogue.poll_answered(cx));
                 // What came behind the question waited.
                 self.inbound.take_rest(|bytes| dialogue.take(bytes));
                 continue;
@@ -191,6 +202,8 @@ struct Dialogue {
     decoder: Decoder,
     /// Nothing of the session is read while it waits to be authenticated.
     asking: Option<Asking>,
+    /// Nothing of the session is read while a change that it asked for is under way.
+    updating: Option<JoinHandle<()>>,
     over: Option<Over>,
 }
 
@@ -207,6 +220,8 @@ enum Over {
 enum End {
     /// The session has asked to be authenticated.
     Ask(Box<Authentication>),
+    /// The session has asked for a change of principals or roles.
+    Update(Box<SecurityUpdate>),
     /// The broker has ended the session.
     ByBroker,
     /// The session has another connection, or has given this one up.
@@ -225,6 +240,9 @@ impl Dialogue {
         match end {
             None => {}
             Some(End::Ask(authentication)) => self.ask(authentication),
+            Some(End::Update(update)) => {
+                self.updating = Some(Updates::begin(&self.shared, &self.place.session, update));
+            }
             Some(End::ByBroker) => self.over = Some(Over::Ended),
             Some(End::GivenUp) => self.replaced(),
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
@@ -264,6 +282,16 @@ impl Dialogue {
         let Place { session, client, .. } = &self.place;
         self.asking =
             Some(Asking::new(&self.shared, session, (*client, &self.socket), authentication));
+    }
+
+    /// Ready when the session has been told what it waits for.
+    fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(updating) = &mut self.updating {
+            // A panic in it was told where it was caught.
+            let _ = ready!(Pin::new(updating).poll(cx));
+            self.updating = None;
+        }
+        self.poll_authenticated(cx)
     }
 
     /// Ready when the session has been told whether it is authenticated.
@@ -341,6 +369,7 @@ fn take_event(
                 Next::Closed => Some(End::ByBroker),
                 Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
                 Next::Authenticate(authentication) => Some(End::Ask(authentication)),
+                Next::UpdateSecurity(update) => Some(End::Update(update)),
             }
         }
         Event::Fragment | Event::Pong => None,

@@ -33,7 +33,7 @@ use crate::operations::audit;
 use crate::operations::audit::Event;
 use crate::operations::figures::snake;
 use crate::random;
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::tls::Channel;
 use crate::upgrade::Parameters;

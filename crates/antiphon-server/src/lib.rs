@@ -47,7 +47,9 @@ mod origin;
 mod random;
 mod readiness;
 mod server;
+mod shared;
 mod socket;
+mod tasks;
 mod tls;
 mod upgrade;
 

@@ -1,62 +1,33 @@
-//! The whole server: binds, accepts, keeps time, drains.
+//! The whole server: binds, accepts, drains.
 
 use std::future::Future;
-use std::future::pending;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use antiphon_broker::Broker;
-use antiphon_broker::BrokerConfig;
-use antiphon_broker::Millis;
-use antiphon_broker::access::Security;
-use antiphon_wire::ids::NodeId;
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::task::JoinError;
 use tokio::task::JoinSet;
-use tokio::time::Interval;
-use tokio::time::MissedTickBehavior;
-use tokio::time::interval;
-use tokio::time::timeout;
-use tracing::error;
 use tracing::info;
 use tracing::warn;
 
-use crate::auth::Authenticators;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ConfigError;
-use crate::connection::Connection;
-use crate::connection::LINGER;
-use crate::door::Door;
-use crate::drain::Draining;
-use crate::flush;
 use crate::handle::Handle;
-use crate::handshake::handshake;
-use crate::keepalive::keep_alive;
-use crate::line::Line;
 use crate::listener;
-use crate::listener::Arrival;
 use crate::listener::Bound;
 use crate::listener::Listeners;
 use crate::operations;
 use crate::operations::audit::Audit;
 use crate::operations::audit::Event;
-use crate::operations::figures::Figures;
 use crate::random;
 use crate::readiness::Readiness;
-use crate::readiness::Ready;
-use crate::security::Store;
+use crate::shared::Shared;
+use crate::tasks::Tasks;
 use crate::tls::Acceptor;
 use crate::tls::Acceptors;
-use crate::upgrade::Rules;
 use crate::upgrade::scheme;
 
 /// A server that listens, but serves nobody before [`Server::run`].
@@ -107,24 +78,6 @@ pub enum BindError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(io::ErrorKind),
-}
-
-/// What all connections of a server have in common.
-pub(crate) struct Shared {
-    pub(crate) broker: Broker<Line>,
-    pub(crate) authenticators: Authenticators,
-    pub(crate) figures: Figures,
-    pub(crate) audit: Audit,
-    pub(crate) clock: Clock,
-    pub(crate) maximum_message: usize,
-    /// What counts at present.
-    pub(crate) config: ArcSwap<Config>,
-    /// Held by whoever changes it.
-    pub(crate) reloading: Mutex<()>,
-    pub(crate) readiness: Ready,
-    pub(crate) rules: ArcSwap<Rules>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) acceptors: Acceptors,
 }
 
 impl Server {
@@ -207,7 +160,7 @@ impl Server {
                 accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
                     tasks.receive(accepted?);
                 }
-                () = &mut must_drain, if tasks.draining.is_none() => tasks.begin_drain(),
+                () = &mut must_drain, if !tasks.is_draining() => tasks.begin_drain(),
                 () = tasks.advance() => {}
             }
         }
@@ -217,207 +170,6 @@ impl Server {
         shared.audit.write(|| Event::Stopped);
         shared.audit.settle();
         Ok(())
-    }
-}
-
-impl Shared {
-    /// What `config` says, for a node whose session ids begin with `node`.
-    ///
-    /// # Errors
-    /// A file that it names cannot be used.
-    pub(crate) fn new(
-        config: Config,
-        node: NodeId,
-        (acceptors, audit): (Acceptors, Audit),
-    ) -> Result<Self, ConfigError> {
-        let store = open_store(&config)?;
-        let security =
-            store.as_ref().map_or_else(Security::stock, |store| store.current().security.clone());
-        Ok(Self {
-            authenticators: Authenticators::new(&config, store)?,
-            figures: Figures::new(),
-            clock: Clock::start(),
-            maximum_message: config.limits.maximum_message,
-            readiness: Ready::new(),
-            rules: ArcSwap::from_pointee(Rules::new(&config)),
-            door: Arc::new(Door::new(&config.limits)),
-            acceptors,
-            broker: Broker::new(BrokerConfig {
-                node,
-                notes: audit.is_on(),
-                security,
-                authenticators: config.security.sessions(config.dev),
-                ..broker_config(&config)
-            }),
-            audit,
-            config: ArcSwap::from_pointee(config),
-            reloading: Mutex::default(),
-        })
-    }
-}
-
-/// What the configuration says to the broker.
-pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
-    let limits = &config.limits;
-    BrokerConfig {
-        server_name: config.server_name.clone(),
-        ping_period: config.ping_period,
-        limits: antiphon_broker::Limits {
-            sessions: limits.sessions,
-            message: limits.maximum_message,
-            mailbox: limits.mailbox,
-            requests_per_handler: limits.requests_per_handler,
-            requests_per_sender: limits.requests_per_sender,
-            ..antiphon_broker::Limits::default()
-        },
-        request_timeout: config.request_timeout,
-        paths: config.paths.clone(),
-        choice: config.choice,
-        recovery: config.recovery,
-        liveness: antiphon_broker::Liveness {
-            missed_pings: config.liveness.missed_pings,
-            handler_timeout: config.liveness.handler_timeout,
-        },
-        ..BrokerConfig::default()
-    }
-}
-
-fn open_store(config: &Config) -> Result<Option<Arc<Store>>, ConfigError> {
-    let Some(path) = &config.security.store else { return Ok(None) };
-    Store::open(path).map(|store| Some(Arc::new(store))).map_err(|error| ConfigError::Invalid {
-        key: "security.store".to_owned(),
-        problem: format!("cannot be used: {error}"),
-        fix: "put that right".to_owned(),
-    })
-}
-
-/// Every task of a running server. Dropping it ends them.
-struct Tasks {
-    shared: Arc<Shared>,
-    handshakes: JoinSet<Option<Connection>>,
-    connections: JoinSet<()>,
-    ticks: Interval,
-    last_tick: Millis,
-    next_sweep: Millis,
-    draining: Option<Draining>,
-    /// Ticks since the last audit of the requests.
-    unaudited: u32,
-}
-
-impl Tasks {
-    fn new(shared: Arc<Shared>) -> Self {
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            shared,
-            handshakes: JoinSet::new(),
-            connections: JoinSet::new(),
-            ticks,
-            last_tick: Millis(0),
-            next_sweep: Millis(0),
-            draining: None,
-            unaudited: 0,
-        }
-    }
-
-    /// Whether one more connection may come; how many there may be in all is the door's to say.
-    fn has_room(&self) -> bool {
-        self.handshakes.len() < self.shared.config.load().limits.handshakes
-    }
-
-    fn receive(&mut self, arrival: Arrival) {
-        let (door, now) = (&self.shared.door, self.shared.clock.now());
-        let client = arrival.client.ip();
-        keep_alive(&arrival.stream, &self.shared.config.load().liveness);
-        match door.admit(client, now) {
-            Ok(admission) => {
-                let shared = Arc::clone(&self.shared);
-                shared.figures.connections.fetch_add(1, Relaxed);
-                self.handshakes.spawn(handshake(shared, arrival, admission));
-            }
-            Err(why) => {
-                door.turn_away(&arrival.stream, arrival.tls.is_none(), why);
-                door.refused(client, now, why);
-            }
-        }
-    }
-
-    /// Waits for a task to end or a tick, and does what follows from it. May be dropped and called again at any time.
-    async fn advance(&mut self) {
-        tokio::select! {
-            Some(ended) = self.handshakes.join_next() => self.serve(ended),
-            Some(ended) = self.connections.join_next() => report_panic(&ended),
-            _ = self.ticks.tick(), if self.must_tick() => self.tick(),
-            else => pending().await,
-        }
-    }
-
-    fn serve(&mut self, handshake: Result<Option<Connection>, JoinError>) {
-        report_panic(&handshake);
-        if let Ok(Some(connection)) = handshake {
-            self.connections.spawn(connection.run());
-        }
-    }
-
-    fn tick(&mut self) {
-        flush::write_stranded();
-        let now = self.shared.clock.now();
-        if now.0 - self.last_tick.0 > STANDSTILL {
-            self.shared.broker.pardon(now);
-        }
-        self.last_tick = now;
-        if now >= self.next_sweep {
-            self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
-            let mut outbox = flush::delivery();
-            self.shared.broker.sweep(now, &mut outbox);
-            self.shared.audit.take(&mut outbox.notes, None);
-            drop(outbox);
-            if let Some(draining) = &mut self.draining {
-                draining.step(&self.shared);
-            }
-        }
-        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
-        self.unaudited += 1;
-        if self.unaudited >= AUDIT_TICKS {
-            self.unaudited = 0;
-            if let Err(mismatch) = self.shared.broker.audit() {
-                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
-            }
-        }
-    }
-
-    fn must_tick(&self) -> bool {
-        !self.connections.is_empty() || self.draining.is_some()
-    }
-
-    fn begin_drain(&mut self) {
-        let drain = self.shared.config.load().drain.clone();
-        self.draining = Some(Draining::begin(&self.shared, &drain));
-    }
-
-    fn have_drained(&self) -> bool {
-        self.draining.as_ref().is_some_and(|draining| draining.is_over(&self.shared))
-    }
-
-    /// Ends all sessions and gives their clients some time to hear it.
-    async fn finish(mut self) {
-        self.draining = None;
-        while let Some(ended) = self.handshakes.try_join_next() {
-            self.serve(ended);
-        }
-        let mut outbox = flush::delivery();
-        self.shared.broker.shut_down(&mut outbox);
-        self.shared.audit.take(&mut outbox.notes, None);
-        drop(outbox);
-        let told = timeout(LONGEST_FAREWELL, async {
-            while !self.connections.is_empty() {
-                self.advance().await;
-            }
-        });
-        match told.await {
-            Ok(()) => info!("stopped"),
-            Err(_) => warn!("stopped before every client was told"),
-        }
     }
 }
 
@@ -455,26 +207,3 @@ fn warn_of_open_doors(dev: bool, nobody_knows_anybody: bool) {
         );
     }
 }
-
-fn report_panic<T>(ended: &Result<T, JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        error!(%error, "a connection ended by a defect of the server");
-    }
-}
-
-/// How soon a list of written sessions is noticed to stand still: at most twice this.
-const TICK: Duration = Duration::from_millis(10);
-
-/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
-const AUDIT_TICKS: u32 = 1_000;
-
-/// In milliseconds; the precision of timeouts.
-pub(crate) const SWEEP_PERIOD: u64 = 100;
-
-/// In milliseconds: a tick that comes so late means that nothing was read either.
-const STANDSTILL: u64 = 1_000;
-
-/// A little longer than each connection may linger.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(LINGER.as_secs() + 1);

@@ -197,7 +197,8 @@ impl<X> Session<X> {
         self.profile.read().clone()
     }
 
-    /// Only the registry calls this, so that its index agrees.
+    /// Only the registry calls this, so that its index agrees; with other permissions alone whoever holds the lock of
+    /// the listeners.
     pub(crate) fn set_profile(&self, profile: Arc<Profile>) {
         *self.profile.write() = profile;
     }

@@ -23,6 +23,7 @@ mod ping;
 mod reconnecting;
 mod refusals;
 mod routing;
+mod security;
 mod sender_properties;
 mod writing;
 

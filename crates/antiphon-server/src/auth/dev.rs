@@ -1,49 +1,48 @@
-//! Development mode: the principals that an original server is delivered with, and their well-known passwords.
+//! Development mode: the principals that an original server is delivered with, and their well-known passwords. Sessions
+//! may change them, until the server ends; where there is a store as well, they change that one instead.
 
-use std::hint::black_box;
-use std::sync::Arc;
+use antiphon_broker::access::Anonymous;
+use antiphon_broker::access::Principals;
+use antiphon_broker::access::script::Passwords;
 
 use crate::auth::applicant::Admitted;
 use crate::auth::applicant::Answer;
 use crate::auth::applicant::Applicant;
+use crate::security::development;
+use crate::security::development::Plain;
+use crate::shared::Shared;
 
-/// Knows the stock principals.
-pub(super) fn ask(applicant: &Applicant) -> Answer {
-    let Some(stock) = STOCK.iter().find(|stock| stock.principal == applicant.principal) else {
-        return Answer::Abstain;
-    };
-    let password = applicant.proof.password();
-    if !password.is_some_and(|password| same(password.as_bytes(), stock.password.as_bytes())) {
-        return Answer::Deny("wrong password".to_owned());
+/// Knows the principals of development mode.
+pub(super) fn ask(shared: &Shared, applicant: &Applicant) -> Answer {
+    if shared.updates.are_in_memory() {
+        decide(&shared.broker.principals(), applicant)
+    } else {
+        decide(&development::principals(), applicant)
     }
+}
+
+fn decide(principals: &Principals, applicant: &Applicant) -> Answer {
+    let password = applicant.proof.password();
+    let roles = if applicant.principal.is_empty() {
+        match principals.for_anonymous() {
+            // An anonymous JavaScript client may send an empty password.
+            Anonymous::Allow(roles) if password == Some("") => roles,
+            Anonymous::Abstain => return Answer::Abstain,
+            Anonymous::Allow(_) => return Answer::Deny("wrong password".to_owned()),
+            Anonymous::Deny => return Answer::Deny("anonymous clients are refused".to_owned()),
+        }
+    } else {
+        let Some(known) = principals.get(&applicant.principal) else {
+            return Answer::Abstain;
+        };
+        if !password.is_some_and(|password| Plain.verify(password, known.password())) {
+            return Answer::Deny("wrong password".to_owned());
+        }
+        known.roles()
+    };
     Answer::Allow(Admitted {
         principal: applicant.principal.clone(),
-        roles: stock.roles.iter().map(|role| Arc::from(*role)).collect(),
+        roles: roles.clone(),
         ..Admitted::default()
     })
 }
-
-/// Whether two secrets are equal, in a time that depends on their lengths alone.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let different = a.iter().zip(b).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
-    a.len() == b.len() && different == 0
-}
-
-struct Stock {
-    principal: &'static str,
-    password: &'static str,
-    roles: &'static [&'static str],
-}
-
-/// Examples and tests of the SDKs use them. An anonymous JavaScript client may send an empty password.
-const STOCK: &[Stock] = &[
-    Stock { principal: "", password: "", roles: &["CLIENT"] },
-    Stock { principal: "client", password: "password", roles: &["CLIENT"] },
-    Stock {
-        principal: "control",
-        password: "password",
-        roles: &["CLIENT_CONTROL", "TOPIC_CONTROL", "AUTHENTICATION_HANDLER"],
-    },
-    Stock { principal: "admin", password: "password", roles: &["ADMINISTRATOR"] },
-    Stock { principal: "operator", password: "password", roles: &["OPERATOR"] },
-];

@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 use crate::config::JwtConfig;
 use crate::config::SESSION;
 use crate::security::Store;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// One authenticator.
 pub(super) struct Link {
@@ -88,7 +88,7 @@ impl Link {
 
     pub(super) async fn ask(&self, shared: &Shared, applicant: &Applicant) -> Answer {
         match &self.kind {
-            Kind::Dev => dev::ask(applicant),
+            Kind::Dev => dev::ask(shared, applicant),
             Kind::Store(store) => store.ask(applicant).await,
             Kind::Jwt(jwt) => jwt.ask(applicant),
             Kind::Certificate(certificate) => certificate.ask(applicant),

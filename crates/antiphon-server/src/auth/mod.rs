@@ -54,7 +54,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::security::Store;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// Decides who is let in, and which of the proposed session properties are believed.
 pub(crate) struct Authenticators {
@@ -103,7 +103,7 @@ impl Authenticators {
             return None;
         };
         let (name, admitted) = decided?;
-        let grant = self.grant(applicant, admitted, shared.clock.now());
+        let grant = self.grant(shared, applicant, admitted);
         debug!(client = %applicant.client, principal = %grant.principal, authenticator = name, "authenticated");
         Some(Granted { grant, authenticator: name.to_owned() })
     }
@@ -163,21 +163,26 @@ impl Authenticators {
         ("all", Answer::Abstain)
     }
 
-    fn grant(&self, applicant: &Applicant, admitted: Admitted, now: Millis) -> Grant {
+    fn grant(&self, shared: &Shared, applicant: &Applicant, admitted: Admitted) -> Grant {
         let Admitted { principal, roles, properties: given, expires, only_given } = admitted;
         let offered = applicant.proposed.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let trust = if only_given { Trust::default() } else { self.trust() };
+        let trust = if only_given { Trust::default() } else { self.trust(shared) };
         let mut properties = properties::proposed(offered, &trust);
         let given = properties::given(given.iter().map(|(key, value)| (&**key, &**value)));
         properties.extend(given.iter().map(|(key, value)| (Arc::from(key), Arc::from(value))));
-        Grant { principal, roles, properties, expires: expires.map(|time| expiry(time, now)) }
+        Grant {
+            principal,
+            roles,
+            properties,
+            expires: expires.map(|time| expiry(time, shared.clock.now())),
+        }
     }
 
-    fn trust(&self) -> Trust {
+    fn trust(&self, shared: &Shared) -> Trust {
         match &self.store {
-            _ if self.dev => Trust::all(),
+            Some(_) if self.dev => Trust::all(),
             Some(store) => store.current().principals.trust().clone(),
-            None => Trust::default(),
+            None => shared.broker.principals().trust().clone(),
         }
     }
 }

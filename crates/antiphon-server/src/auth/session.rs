@@ -11,7 +11,7 @@ use crate::auth::applicant::Admitted;
 use crate::auth::applicant::Answer;
 use crate::auth::applicant::Applicant;
 use crate::flush;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// Asks the session that is registered under `name`. If there is none it abstains; one that fails to answer lets nobody in,
 /// because those whom it would refuse must not gain by keeping it busy.

@@ -30,7 +30,7 @@ use crate::operations::figures::seconds;
 use crate::operations::figures::snake;
 use crate::operations::process::Process;
 use crate::readiness::Readiness;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

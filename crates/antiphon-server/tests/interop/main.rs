@@ -50,6 +50,7 @@ mod refusals;
 mod registrations;
 mod rust_handlers;
 mod rust_requests;
+mod security;
 mod sender_properties;
 mod shutdown;
 mod sizes;

@@ -16,6 +16,7 @@
 //! | `slow` | clients that do not read, in each of their roles |
 //! | `handover` | handlers that are replaced under load |
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
+//! | `security` | principals and roles that are changed while sessions are open |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `layers` | where values come from, and which one counts |
@@ -44,5 +45,6 @@ mod malformed;
 mod messages;
 mod operations;
 mod reconnecting;
+mod security;
 mod slow;
 mod tls;

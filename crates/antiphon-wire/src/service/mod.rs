@@ -9,6 +9,7 @@ pub mod events;
 pub mod locks;
 pub mod messaging;
 pub mod principal;
+pub mod security;
 
 use crate::codec::record;
 
@@ -45,6 +46,14 @@ services! {
     SystemPing = 55,
     /// Either side asks whether the other is alive. No body either way.
     UserPing = 56,
+    /// Reads who is known to the server; see [`security`].
+    GetSystemAuthentication = 57,
+    /// Changes who is known to the server; see [`security`].
+    UpdateSystemAuthentication = 58,
+    /// Reads the roles; see [`security`].
+    GetSecurityConfiguration = 59,
+    /// Changes the roles; see [`security`].
+    UpdateSecurityConfiguration = 60,
     /// Reads a session's properties; see [`control`].
     GetSessionProperties = 67,
     /// Registers or removes a session properties listener; see [`events`].
@@ -85,6 +94,10 @@ services! {
     ChangeAuthorisationRoles = 123,
     /// Changes the roles of matching sessions; see [`control`].
     ChangeAuthorisationRolesFilter = 124,
+    /// Tells the caller's global permissions; see [`security`].
+    ListGlobalPermissions = 143,
+    /// Tells the caller's permissions at a path; see [`security`].
+    ListPathPermissions = 144,
     /// Closes matching sessions; see [`control`].
     CloseClientFilter = 162,
     /// Lists matching sessions; see [`control`].
@@ -101,6 +114,8 @@ services! {
     GetOwnSessionProperties = 202,
     /// Authenticates the caller's session again; see [`principal`].
     ReAuthenticate = 203,
+    /// Ends a session whose authentication is no longer valid; see [`security`].
+    RevokeAuthentication = 204,
 }
 
 impl Service {
@@ -115,7 +130,7 @@ impl Service {
 pub type Properties<'a> = Vec<(&'a str, &'a str)>;
 
 record! {
-    /// Why a filter was refused.
+    /// Why a filter or a script was refused.
     ErrorReport<'a> {
         /// For people.
         message: &'a str,

@@ -15,6 +15,7 @@ mod locks;
 mod messaging;
 mod primitives;
 mod registration;
+mod security;
 
 use std::fmt::Debug;
 

@@ -12,6 +12,7 @@ use antiphon_wire::service::events;
 use antiphon_wire::service::locks;
 use antiphon_wire::service::messaging;
 use antiphon_wire::service::principal;
+use antiphon_wire::service::security;
 use antiphon_wire::value::Value;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,7 +21,7 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 38] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 43] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
@@ -59,6 +60,11 @@ const READERS: [fn(&'static [u8]) -> TestCaseResult; 38] = [
     harmless::<messaging::FilterResponse<'_>>,
     harmless::<principal::ChangePrincipal<'_>>,
     harmless::<principal::ReAuthenticate<'_>>,
+    harmless::<security::SystemAuthentication<'_>>,
+    harmless::<security::SecurityConfiguration<'_>>,
+    harmless::<security::UpdateSecurity<'_>>,
+    harmless::<security::ListPathPermissions<'_>>,
+    harmless::<security::RevokeAuthentication>,
 ];
 
 /// Bytes that are small more often than chance would have it, so that counts, tags and lengths often fit.

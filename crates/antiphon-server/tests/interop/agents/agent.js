@@ -293,6 +293,11 @@ const control = {
 };
 
 // Answers each question as `answers` says for its principal: deny, abstain, silent, or the properties to allow it with.
+// Builds a script by calls of the SDK's builder: [method, argument, ...] each.
+function script(builder, calls) {
+    return calls.reduce((built, [method, ...rest]) => built[method](...rest), builder).build();
+}
+
 const security = {
     set_authenticator: async ({ name, answers }) => {
         authenticatorRegistration = await session.security.setAuthenticator(name, {
@@ -312,6 +317,27 @@ const security = {
         });
     },
     remove_authenticator: async () => authenticatorRegistration.close(),
+    permissions: async ({ path }) => {
+        const permissions = path === undefined
+            ? await session.security.getGlobalPermissions()
+            : await session.security.getPathPermissions(path);
+        return permissions.map(String).sort();
+    },
+    get_security: async () => session.security.getSecurityConfiguration(),
+    get_principals: async () => session.security.getSystemAuthenticationConfiguration(),
+    update_security: async ({ calls }) => {
+        const text = script(session.security.securityScriptBuilder(), calls);
+        await session.security.updateSecurityStore(text);
+        return text;
+    },
+    update_principals: async ({ calls }) => {
+        const text = script(session.security.authenticationScriptBuilder(), calls);
+        await session.security.updateAuthenticationStore(text);
+        return text;
+    },
+    // A session id as text is sent as the session 0-0.
+    revoke: async ({ session_id }) =>
+        session.security.revokeAuthentication(session.sessionId.constructor.fromString(session_id)),
 };
 
 const commands = { ...connecting, ...topics, ...messaging, ...control, ...security };

@@ -6,3 +6,4 @@ mod events;
 mod locks;
 mod messaging;
 mod principal;
+mod security;
