@@ -1,7 +1,8 @@
-//! Who may do what: permissions, the roles that grant them, and the answer for one set of roles. Knows neither
-//! sessions nor services; which call needs which permission is said where the call is served.
+//! Who may do what: principals, permissions, the roles that grant them, and the answer for one set of roles. Knows
+//! neither sessions nor services; which call needs which permission is said where the call is served.
 
 mod permission;
+mod principals;
 mod security;
 mod stock;
 
@@ -11,7 +12,11 @@ pub use crate::access::permission::GlobalPermission;
 pub use crate::access::permission::GlobalPermissions;
 pub use crate::access::permission::PathPermission;
 pub use crate::access::permission::PathPermissions;
+pub use crate::access::principals::Anonymous;
+pub use crate::access::principals::Principal;
+pub use crate::access::principals::Principals;
 pub use crate::access::security::Role;
+pub use crate::access::security::RoleCycle;
 pub use crate::access::security::Security;
 
 /// What one set of roles may do. Made by [`Security::compile`], never changed, shared by all sessions with those roles.

@@ -25,6 +25,7 @@ use crate::session::Connection;
 use crate::session::Inbound;
 use crate::session::Session;
 use crate::stats::Counts;
+use crate::stats::Page;
 use crate::time::Millis;
 
 use antiphon_wire::error::Reason;
@@ -37,6 +38,8 @@ pub struct Batch<'b, X> {
     pub(crate) profile: Arc<Profile>,
     pub(crate) guard: LocalGuard<'b>,
     pub(crate) now: Millis,
+    /// Where requests are entered in the ledger.
+    pub(crate) page: Page,
     pub(crate) counts: Counts,
 }
 
@@ -72,6 +75,7 @@ impl<'b, X> Batch<'b, X> {
             profile: session.profile(),
             guard: broker.routes.guard(),
             now,
+            page: broker.totals.book.open_page(),
             counts: Counts::default(),
         }
     }
@@ -122,7 +126,7 @@ impl<'b, X> Batch<'b, X> {
     ) -> Next {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
-            self.counts.refused += 1;
+            self.counts.refuse(is_request(number), error.reason);
             let limits = &self.broker.config.limits;
             self.session.post(error.text.len() + 16, limits, outbox, |out| {
                 message::put_error(out, conversation, error.reason, &error.text);
@@ -226,6 +230,18 @@ impl<X> Drop for Batch<'_, X> {
     fn drop(&mut self) {
         self.broker.totals.add(&self.counts);
     }
+}
+
+/// Whether the service of this number sends requests to other sessions.
+pub(crate) fn is_request(service: u32) -> bool {
+    matches!(
+        Service::from_number(service),
+        Some(
+            Service::MessagingSend
+                | Service::MessagingReceiverServer
+                | Service::MessagingFilterSend
+        )
+    )
 }
 
 /// Refuses bytes where a service has no request body.

@@ -25,8 +25,8 @@ use crate::config::PathRules;
 use crate::events::Listeners;
 use crate::filter::Filter;
 use crate::locks::Locks;
+use crate::messaging::Ending;
 use crate::outbox::Outbox;
-use crate::pending::InFlight;
 use crate::profile::Profile;
 use crate::profile::Roles;
 use crate::registry::Registry;
@@ -34,6 +34,8 @@ use crate::routes::Routes;
 use crate::session::Remains;
 use crate::session::Session;
 use crate::stats::Counts;
+use crate::stats::End;
+use crate::stats::Mismatch;
 use crate::stats::Stats;
 use crate::stats::Totals;
 use crate::time::Millis;
@@ -125,21 +127,48 @@ impl<X> Broker<X> {
             reason: Reason::SESSION_CLOSED,
             text: "the server is shutting down; the request may have been executed",
         };
+        let mut counts = Counts::default();
         for session in &sessions {
+            let responder = session.id();
             for request in session.drain_pending() {
-                self.complete(request, session.id(), &error, outbox);
+                let ending = Ending { end: End::ShutDown, responder, outcome: &error };
+                self.complete(request, &ending, &mut counts, outbox);
             }
         }
+        self.totals.add(&counts);
         for session in &sessions {
             self.end(session, CloseReason::Aborted, outbox);
         }
         self.reap(outbox);
     }
 
-    /// What has been counted.
+    /// What has been counted, and what is there now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.totals.stats(self.registry.read().len(), self.routes.len())
+        let mut stats = self.totals.stats();
+        stats.routes = self.routes.len();
+        self.visit(|session| {
+            stats.sessions += 1;
+            stats.ledger.in_flight += u64::from(session.in_flight());
+        });
+        stats
+    }
+
+    /// A step of the audit of all requests; see `stats/ledger.rs`. It is to be called now and then, but not before every
+    /// call that was running at the last one is over: some seconds are plenty.
+    ///
+    /// # Errors
+    /// A defect of the broker: an accepted request that has ended in no way, or in two. It is reported once.
+    pub fn audit(&self) -> Result<(), Mismatch> {
+        self.totals.book.audit(|page| {
+            let mut in_flight = 0;
+            self.visit(|session| {
+                if session.in_flight() > 0 {
+                    in_flight += u64::from(session.in_flight_of(page));
+                }
+            });
+            in_flight
+        })
     }
 }
 
@@ -154,6 +183,18 @@ impl<X> Broker<X> {
             return None;
         }
         self.registry.read().find(id).cloned()
+    }
+
+    /// Visits every session that is there from the beginning to the end of it, and perhaps some that are not. The
+    /// registry is locked for a piece of it at a time, so that nobody waits long, and no lock is held during a visit.
+    pub(crate) fn visit(&self, mut visit: impl FnMut(&Arc<Session<X>>)) {
+        let (mut from, mut piece) = (0, Vec::new());
+        loop {
+            let next = self.registry.read().piece(from, &mut piece);
+            piece.drain(..).for_each(|session| visit(&session));
+            let Some(next) = next else { return };
+            from = next;
+        }
     }
 
     /// The sessions with a connection that match at this moment. A costly filter delays only its own sender: the registry is free
@@ -231,38 +272,43 @@ impl<X> Broker<X> {
         listeners.closed(session, reason, &self.config.limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
-        self.undo(session, remains, "ended", outbox);
+        self.undo(session, remains, End::RecipientEnded, outbox);
     }
 
-    /// Removes handlers of a session, and tells senders that it will not answer, because it `has` ended or the like.
+    /// Removes handlers of a session, and tells senders that it will not answer.
     pub(crate) fn undo(
         &self,
         session: &Arc<Session<X>>,
         remains: Remains<X>,
-        has: &str,
+        end: End,
         outbox: &mut Outbox<X>,
     ) {
         let Remains { unanswered, handlers } = remains;
         for handler in handlers {
             self.routes.remove(handler.path(), session);
         }
-        let text = format!("session {} {has}; the request may have been executed", session.id());
-        let error = Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
+        let responder = session.id();
+        let has = if end == End::RecipientRestarted { "began anew" } else { "ended" };
+        let text = format!("session {responder} {has}; the request may have been executed");
+        let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
+        let mut counts = Counts::default();
         for request in unanswered {
-            self.complete(request, session.id(), &error, outbox);
+            self.complete(request, &Ending { end, responder, outcome }, &mut counts, outbox);
         }
+        self.totals.add(&counts);
     }
 
     fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let expired = session.expire(now);
-        self.totals.add(&Counts { timeouts: expired.len() as u64, ..Counts::default() });
-        for request in expired {
+        let mut counts = Counts::default();
+        for request in session.expire(now) {
             let allowed = request.timeout;
             let text =
                 format!("no response within {allowed:?}; the request may have been executed");
-            let error = Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
-            self.complete(request, session.id(), &error, outbox);
+            let outcome = &Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
+            let ending = Ending { end: End::TimedOut, responder: session.id(), outcome };
+            self.complete(request, &ending, &mut counts, outbox);
         }
+        self.totals.add(&counts);
     }
 
     fn ping(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
@@ -279,18 +325,6 @@ impl<X> Broker<X> {
     pub(crate) fn next_ping(&self, now: Millis) -> Millis {
         let period = self.config.ping_period;
         if period.is_zero() { Millis::NEVER } else { now.after(period) }
-    }
-
-    /// Tells a sender how its request ended. This is the only place that does, and each request passes it once.
-    pub(crate) fn complete(
-        &self,
-        request: InFlight<X>,
-        responder: SessionId,
-        outcome: &Outcome<'_>,
-        outbox: &mut Outbox<X>,
-    ) {
-        request.sender.awaiting.fetch_sub(1, Relaxed);
-        self.tell(&request.sender, request.reply, (responder, outcome), outbox);
     }
 }
 

@@ -10,6 +10,7 @@ use antiphon_wire::ids::ConversationId;
 use slab::Slab;
 
 use crate::session::Session;
+use crate::stats::Page;
 use crate::time::Millis;
 
 /// A request on its way to be answered: where its outcome goes, and until when.
@@ -23,6 +24,8 @@ pub(crate) struct InFlight<X> {
     pub(crate) timeout: Duration,
     /// The number of the message that carries it, where the recipient's messages are numbered.
     pub(crate) sequence: u64,
+    /// Where it stands in the ledger.
+    pub(crate) page: Page,
 }
 
 /// In which form the sender is told the outcome.
@@ -38,11 +41,13 @@ pub(crate) enum Reply {
 pub(crate) struct Pending<X> {
     entries: Slab<(u64, InFlight<X>)>,
     next_generation: u64,
+    /// How many there are of each page of the ledger.
+    of_page: [u32; 2],
 }
 
 impl<X> Default for Pending<X> {
     fn default() -> Self {
-        Self { entries: Slab::new(), next_generation: FIRST_GENERATION }
+        Self { entries: Slab::new(), next_generation: FIRST_GENERATION, of_page: [0; 2] }
     }
 }
 
@@ -51,10 +56,16 @@ impl<X> Pending<X> {
         self.entries.len()
     }
 
+    /// How many requests of this page of the ledger there are.
+    pub(crate) fn of_page(&self, page: Page) -> u32 {
+        self.of_page[page.index()]
+    }
+
     /// Enters a request and names it. The caller keeps `len` below [`MAX_PENDING`].
     pub(crate) fn insert(&mut self, request: InFlight<X>) -> ConversationId {
         let generation = self.next_generation;
         self.next_generation += 1;
+        self.of_page[request.page.index()] += 1;
         let place = self.entries.insert((generation, request));
         ConversationId(generation << PLACE_BITS | place as u64)
     }
@@ -67,6 +78,7 @@ impl<X> Pending<X> {
             return None;
         }
         let (_, request) = self.entries.remove(place);
+        self.of_page[request.page.index()] -= 1;
         self.give_back();
         Some(request)
     }
@@ -81,13 +93,19 @@ impl<X> Pending<X> {
                 next = next.min(request.deadline);
             }
         }
-        let expired = due.into_iter().map(|place| self.entries.remove(place).1).collect();
+        let take = |place| {
+            let (_, request) = self.entries.remove(place);
+            self.of_page[request.page.index()] -= 1;
+            request
+        };
+        let expired = due.into_iter().map(take).collect();
         self.give_back();
         (expired, next)
     }
 
     /// Takes out all requests.
     pub(crate) fn drain(&mut self) -> Vec<InFlight<X>> {
+        self.of_page = [0; 2];
         std::mem::take(&mut self.entries).into_iter().map(|(_, (_, request))| request).collect()
     }
 

@@ -3,9 +3,9 @@
 
 mod change;
 mod selection;
+mod trust;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -13,6 +13,10 @@ use thiserror::Error;
 pub use crate::properties::change::Change;
 pub use crate::properties::change::Changed;
 pub use crate::properties::selection::KeySelection;
+pub use crate::properties::trust::Believed;
+pub use crate::properties::trust::InvalidPattern;
+pub use crate::properties::trust::Pattern;
+pub use crate::properties::trust::Trust;
 
 /// The most user properties a session may have.
 pub const MAX_USER_PROPERTIES: usize = 64;
@@ -105,29 +109,6 @@ pub fn valid_user_key(key: &str) -> bool {
         && !key.contains([' ', '\t', '\r', '\n', '"', '\'', '(', ')', ','])
 }
 
-/// Which of the user properties that clients propose at connect are believed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Trust {
-    /// None of them.
-    #[default]
-    None,
-    /// All of them.
-    All,
-    /// Those with one of these keys.
-    Keys(BTreeSet<Arc<str>>),
-}
-
-impl Trust {
-    /// Whether the user property `key` is believed.
-    pub fn trusts(&self, key: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Keys(keys) => keys.contains(key),
-        }
-    }
-}
-
 /// The properties that a client gets of those it `offered` at connect: `$Environment`, which is "UNKNOWN" if it is not
 /// offered, no other fixed property, and the trusted user properties. What breaks a rule or a limit is dropped; beyond
 /// [`MAX_USER_PROPERTIES`] those offered first stay. Of two values for one key the later one counts.
@@ -141,7 +122,7 @@ pub fn proposed<'a>(
             key == ENVIRONMENT
         } else {
             let full = accepted.len() > MAX_USER_PROPERTIES; // besides `$Environment`
-            trust.trusts(key)
+            trust.trusts(key, value)
                 && check_user_key(key).is_ok()
                 && (!full || accepted.contains_key(key))
         };
@@ -265,14 +246,14 @@ mod tests {
 
     #[test]
     fn environment_is_accepted_without_trust_and_unknown_if_absent() {
-        check_proposed(&[], &Trust::None, &[("$Environment", "UNKNOWN")]);
+        check_proposed(&[], &Trust::default(), &[("$Environment", "UNKNOWN")]);
         check_proposed(
             &[("$Environment", "PYTHON_CPython_3.11")],
-            &Trust::None,
+            &Trust::default(),
             &[("$Environment", "PYTHON_CPython_3.11")],
         );
         let long = "x".repeat(MAX_VALUE_BYTES + 1);
-        check_proposed(&[("$Environment", &long)], &Trust::All, &[("$Environment", "UNKNOWN")]);
+        check_proposed(&[("$Environment", &long)], &Trust::all(), &[("$Environment", "UNKNOWN")]);
     }
 
     #[test]
@@ -283,8 +264,10 @@ mod tests {
             ("$Country", "DE"),
             ("$Latitude", "1"),
         ];
-        check_proposed(&offered, &Trust::All, &[("$Environment", "UNKNOWN")]);
-        let keys = Trust::Keys(offered.iter().map(|(key, _)| Arc::from(*key)).collect());
+        check_proposed(&offered, &Trust::all(), &[("$Environment", "UNKNOWN")]);
+        let any = Believed::Matches(Pattern::new(".*").unwrap());
+        let keys =
+            offered.iter().fold(Trust::default(), |trust, (key, _)| trust.rule(key, any.clone()));
         check_proposed(&offered, &keys, &[("$Environment", "UNKNOWN")]);
     }
 
@@ -292,12 +275,12 @@ mod tests {
     fn user_properties_are_accepted_if_trusted() {
         let offered = [("a", "1"), ("b", "2"), ("c d", "3"), ("b", "4")];
         let environment = ("$Environment", "UNKNOWN");
-        check_proposed(&offered, &Trust::None, &[environment]);
-        check_proposed(&offered, &Trust::All, &[environment, ("a", "1"), ("b", "4")]);
+        check_proposed(&offered, &Trust::default(), &[environment]);
+        check_proposed(&offered, &Trust::all(), &[environment, ("a", "1"), ("b", "4")]);
         check_proposed(
             &offered,
-            &Trust::Keys(BTreeSet::from(["b".into()])),
-            &[environment, ("b", "4")],
+            &Trust::default().rule("b", Believed::Matches(Pattern::new("2").unwrap())),
+            &[environment, ("b", "2")],
         );
     }
 
@@ -305,7 +288,7 @@ mod tests {
     fn proposed_properties_beyond_a_limit_are_dropped() {
         let mut offered = numbered(MAX_USER_PROPERTIES + 1);
         offered.push(("key0".into(), "again".into()));
-        let accepted = proposed(pairs(&offered), &Trust::All);
+        let accepted = proposed(pairs(&offered), &Trust::all());
         assert_eq!(accepted.user().count(), MAX_USER_PROPERTIES);
         assert_eq!(accepted.get("key63"), Some("63"));
         assert_eq!(accepted.get("key64"), None);
@@ -314,7 +297,7 @@ mod tests {
         let (key, value) = ("k".repeat(MAX_KEY_BYTES), "v".repeat(MAX_VALUE_BYTES));
         let (long_key, long_value) = (format!("{key}k"), format!("{value}v"));
         let offered = [(key.as_str(), value.as_str()), (&long_key, "1"), ("a", &long_value)];
-        let accepted = proposed(offered, &Trust::All);
+        let accepted = proposed(offered, &Trust::all());
         assert_eq!(accepted.user().collect::<Vec<_>>(), [(key.as_str(), value.as_str())]);
     }
 }

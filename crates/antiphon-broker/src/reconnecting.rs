@@ -26,6 +26,7 @@ use crate::session::Replay;
 use crate::session::Session;
 use crate::session::TakenUp;
 use crate::session::Verdict;
+use crate::stats::End;
 use crate::time::Millis;
 use crate::time::millis;
 
@@ -91,7 +92,7 @@ impl<X> Broker<X> {
             TakenUp::Restarted(connection, remains) => {
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
-                self.undo(&session, remains, "began anew", outbox);
+                self.undo(&session, remains, End::RecipientRestarted, outbox);
                 (inbound.received, inbound.replay) = (0, Replay::Sound);
                 connection
             }

@@ -18,13 +18,8 @@ pub(crate) struct Authenticator {
 
 impl Authenticator {
     /// Development mode trusts every proposed property.
-    pub(crate) fn new(dev: bool, trusted_properties: &[String]) -> Self {
-        let trust = if dev {
-            Trust::All
-        } else {
-            Trust::Keys(trusted_properties.iter().map(|key| key.as_str().into()).collect())
-        };
-        Self { dev, trust }
+    pub(crate) fn new(dev: bool) -> Self {
+        Self { dev, trust: if dev { Trust::all() } else { Trust::default() } }
     }
 
     /// What the client gets; `None` if it is not let in.
@@ -89,7 +84,7 @@ mod tests {
     use super::*;
 
     fn roles(principal: &str, credentials: Credentials<'_>) -> Option<String> {
-        let grant = Authenticator::new(true, &[]).authenticate(principal, credentials, &[])?;
+        let grant = Authenticator::new(true).authenticate(principal, credentials, &[])?;
         let roles: Vec<&str> = grant.roles.iter().map(AsRef::as_ref).collect();
         Some(roles.join(" "))
     }
@@ -127,7 +122,7 @@ mod tests {
 
     #[test]
     fn without_development_mode_nobody_is_let_in() {
-        let authenticator = Authenticator::new(false, &[]);
+        let authenticator = Authenticator::new(false);
         let admin = authenticator.authenticate("admin", Credentials::Password("password"), &[]);
         assert_eq!(admin, None);
         assert_eq!(authenticator.authenticate("", Credentials::None, &[]), None);

@@ -1,8 +1,10 @@
 //! What an operator can set: a TOML file or plain values, checked before anything starts.
 //!
 //! ```toml
-//! listen = "0.0.0.0:8080"
 //! request_timeout = "10s"
+//!
+//! [[listener]]
+//! address = "0.0.0.0:8080"
 //!
 //! [limits]
 //! sessions = 50_000
@@ -16,6 +18,7 @@
 //! The command line is not read here; it writes over the fields of a [`Config`].
 
 mod defaults;
+mod listener;
 mod raw;
 mod suggestion;
 
@@ -31,13 +34,15 @@ use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
 use thiserror::Error;
 
+pub use crate::config::listener::ListenerConfig;
 use crate::config::raw::RawConfig;
 
-/// How a server behaves. The fields are named as in the file, but `paths` is there `[[path]]`.
+/// How a server behaves. The fields are named as in the file, but `listeners` is there `[[listener]]`, and `paths` is
+/// `[[path]]`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Address and port; port 0 takes a free one. Default `127.0.0.1:8080`.
-    pub listen: SocketAddr,
+    /// Where clients connect. Default: `127.0.0.1:8080` without encryption.
+    pub listeners: Vec<ListenerConfig>,
     /// The name that sessions see as property `$ServerName`. Default: the host's name, else `antiphon`.
     pub server_name: String,
     /// Threads that serve sockets. Default: half of the cores, at least 1.
@@ -50,8 +55,6 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How one of several equal handlers is chosen: `least-in-flight` (default), `round-robin` or `sticky`.
     pub choice: Choice,
-    /// Keys of the user properties that are believed when a client proposes them. Default: none.
-    pub trusted_properties: Vec<String>,
     /// How sessions are kept that lose their connection. Table `[recovery]` of the file.
     pub recovery: Recovery,
     /// Bounds.
@@ -112,14 +115,13 @@ impl Default for Config {
     fn default() -> Self {
         let broker = BrokerConfig::default();
         Self {
-            listen: defaults::LISTEN,
+            listeners: vec![ListenerConfig::default()],
             server_name: defaults::server_name(),
             threads: defaults::threads(),
             dev: false,
             ping_period: broker.ping_period,
             request_timeout: broker.request_timeout,
             choice: broker.choice,
-            trusted_properties: Vec::new(),
             recovery: broker.recovery,
             limits: Limits::default(),
             paths: Vec::new(),
@@ -145,8 +147,8 @@ impl Default for Limits {
 impl Config {
     /// Development mode on an address.
     #[must_use]
-    pub fn dev(listen: SocketAddr) -> Self {
-        Self { listen, dev: true, ..Self::default() }
+    pub fn dev(address: SocketAddr) -> Self {
+        Self { listeners: vec![ListenerConfig::plain(address)], dev: true, ..Self::default() }
     }
 
     /// Reads and checks a file.
@@ -178,6 +180,7 @@ impl Config {
     /// The first value that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
+        listener::check(&self.listeners)?;
         at_least_one("threads", self.threads)?;
         at_least_one("limits.sessions", limits.sessions)?;
         at_least_one("limits.handshakes", limits.handshakes)?;

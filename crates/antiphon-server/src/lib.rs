@@ -40,6 +40,7 @@ mod upgrade;
 pub use config::Config;
 pub use config::ConfigError;
 pub use config::Limits;
+pub use config::ListenerConfig;
 pub use flush::runtime;
 pub use server::BindError;
 pub use server::Server;

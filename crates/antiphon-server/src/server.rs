@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::future::pending;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -35,13 +36,13 @@ use crate::flush;
 use crate::handshake::handshake;
 use crate::line::Line;
 use crate::listener;
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::random;
 
 /// A server that listens, but serves nobody before [`Server::run`].
 pub struct Server {
-    listener: std::net::TcpListener,
-    address: SocketAddr,
+    listeners: Vec<std::net::TcpListener>,
+    addresses: Vec<SocketAddr>,
     dev: bool,
     limits: Limits,
     shared: Arc<Shared>,
@@ -55,7 +56,7 @@ pub enum BindError {
     Config(#[from] ConfigError),
     /// The address is taken, is not this host's, or may not be used.
     #[error(
-        "cannot listen on {address}: {problem}; choose another with `--listen` or the key `listen`"
+        "cannot listen on {address}: {problem}; choose another with `--listen` or in its [[listener]] table"
     )]
     Listen {
         /// The address.
@@ -84,36 +85,39 @@ impl Server {
     /// What stands in the way.
     pub fn bind(config: Config) -> Result<Self, BindError> {
         config.check()?;
-        let not_bound = |problem: io::Error| BindError::Listen {
-            address: config.listen,
-            problem: problem.kind(),
-        };
-        let listener = listener::listen(config.listen).map_err(not_bound)?;
-        let address = listener.local_addr().map_err(not_bound)?;
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        for listener in &config.listeners {
+            let address = listener.address;
+            let not_bound =
+                |problem: io::Error| BindError::Listen { address, problem: problem.kind() };
+            let listener = listener::listen(address).map_err(not_bound)?;
+            addresses.push(listener.local_addr().map_err(not_bound)?);
+            listeners.push(listener);
+        }
         let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
         Ok(Self {
-            listener,
-            address,
+            listeners,
+            addresses,
             dev: config.dev,
             limits: config.limits.clone(),
             shared: Arc::new(Shared::new(config, node)),
         })
     }
 
-    /// The address in use, with its real port.
+    /// The addresses in use, with their real ports, in the order of the configuration.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Serves until `shutdown` is ready, then accepts no more, ends every session and returns when the clients have
     /// been told, at the latest after 3 seconds. Dropping the future ends everything at once.
     ///
     /// # Errors
-    /// If the listening socket becomes useless.
+    /// If a listening socket becomes useless.
     pub async fn run<F: Future>(self, shutdown: F) -> io::Result<()> {
-        let mut listener = Listener::new(self.listener)?;
-        announce(self.address, self.dev);
+        let mut listeners = Listeners::new(self.listeners)?;
+        announce(&self.addresses, self.dev);
         let mut shutdown = pin!(shutdown);
         let mut tasks = Tasks::new(self.shared);
         loop {
@@ -122,14 +126,14 @@ impl Server {
                     < self.limits.sessions.saturating_add(self.limits.handshakes);
             tokio::select! {
                 _ = &mut shutdown => break,
-                accepted = listener.accept(), if has_room => {
+                accepted = poll_fn(|cx| listeners.poll_accept(cx)), if has_room => {
                     let (stream, client) = accepted?;
                     tasks.receive(stream, client);
                 }
                 () = tasks.advance() => {}
             }
         }
-        drop(listener);
+        drop(listeners);
         tasks.drain().await;
         Ok(())
     }
@@ -140,7 +144,7 @@ impl Shared {
     pub(crate) fn new(config: Config, node: NodeId) -> Self {
         let limits = config.limits;
         Self {
-            authenticator: Authenticator::new(config.dev, &config.trusted_properties),
+            authenticator: Authenticator::new(config.dev),
             clock: Clock::start(),
             maximum_message: limits.maximum_message,
             handshake_timeout: limits.handshake_timeout,
@@ -173,6 +177,8 @@ struct Tasks {
     connections: JoinSet<()>,
     ticks: Interval,
     next_sweep: Millis,
+    /// Ticks since the last audit of the requests.
+    unaudited: u32,
 }
 
 impl Tasks {
@@ -185,6 +191,7 @@ impl Tasks {
             connections: JoinSet::new(),
             ticks,
             next_sweep: Millis(0),
+            unaudited: 0,
         }
     }
 
@@ -217,6 +224,14 @@ impl Tasks {
             self.next_sweep = Millis(now.0 + SWEEP_PERIOD);
             self.shared.broker.sweep(now, &mut flush::delivery());
         }
+        // Ticks are counted, and no time is read: while the process is stopped time goes by, but no call comes to its end.
+        self.unaudited += 1;
+        if self.unaudited >= AUDIT_TICKS {
+            self.unaudited = 0;
+            if let Err(mismatch) = self.shared.broker.audit() {
+                error!(%mismatch, "a request was lost or ended twice, by a defect of the server");
+            }
+        }
     }
 
     /// Ends all sessions and gives their clients some time to hear it.
@@ -237,13 +252,15 @@ impl Tasks {
     }
 }
 
-fn announce(address: SocketAddr, dev: bool) {
+fn announce(addresses: &[SocketAddr], dev: bool) {
     let version = env!("CARGO_PKG_VERSION");
-    let reachable = match address.ip() {
-        ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
-        _ => address.to_string(),
-    };
-    info!("Antiphon {version} listens on {address}; connect to ws://{reachable}/diffusion");
+    for address in addresses {
+        let reachable = match address.ip() {
+            ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
+            _ => address.to_string(),
+        };
+        info!("Antiphon {version} listens on {address}; connect to ws://{reachable}/diffusion");
+    }
     if dev {
         warn!(
             "development mode: whoever reaches this address may log in as admin with password `password`"
@@ -265,6 +282,9 @@ fn report_panic<T>(ended: &Result<T, JoinError>) {
 
 /// How soon a list of written sessions is noticed to stand still: at most twice this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// About 10 s between two audits. Every call of the broker is over within some milliseconds.
+const AUDIT_TICKS: u32 = 1_000;
 
 /// In milliseconds; the precision of timeouts.
 const SWEEP_PERIOD: u64 = 100;

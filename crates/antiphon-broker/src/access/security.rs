@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::access::Access;
 use crate::access::GlobalPermission;
 use crate::access::GlobalPermissions;
@@ -14,10 +16,11 @@ use crate::access::segments;
 /// What one role grants, and which roles it includes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Role {
-    includes: BTreeSet<Arc<str>>,
-    globals: GlobalPermissions,
-    default_path: PathPermissions,
-    paths: BTreeMap<String, PathPermissions>,
+    pub(super) includes: BTreeSet<Arc<str>>,
+    pub(super) globals: GlobalPermissions,
+    pub(super) default_path: PathPermissions,
+    pub(super) paths: BTreeMap<String, PathPermissions>,
+    pub(super) locked_by: Option<Arc<str>>,
 }
 
 impl Role {
@@ -49,6 +52,38 @@ impl Role {
         self.paths.insert(normalised(path), PathPermissions::of(permissions));
         self
     }
+
+    /// Lets nobody but `principal` change the role.
+    #[must_use]
+    pub fn locked_to(mut self, principal: &str) -> Self {
+        self.locked_by = Some(principal.into());
+        self
+    }
+
+    /// The roles that it includes.
+    pub fn includes(&self) -> &BTreeSet<Arc<str>> {
+        &self.includes
+    }
+
+    /// The global permissions that it grants itself.
+    pub fn globals(&self) -> GlobalPermissions {
+        self.globals
+    }
+
+    /// The permissions for the paths where no role has an assignment.
+    pub fn default_path(&self) -> PathPermissions {
+        self.default_path
+    }
+
+    /// The assignments by path, which has no slashes to spare; an empty one is an assignment too.
+    pub fn paths(&self) -> &BTreeMap<String, PathPermissions> {
+        &self.paths
+    }
+
+    /// The only principal that may change it, if there is a restriction.
+    pub fn locked_by(&self) -> Option<&str> {
+        self.locked_by.as_deref()
+    }
 }
 
 /// The roles of a server, its isolated paths, and the roles that every session gets.
@@ -56,10 +91,25 @@ impl Role {
 /// The default value knows no roles and so permits nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Security {
-    roles: BTreeMap<Arc<str>, Role>,
-    isolated: BTreeSet<String>,
-    named_sessions: BTreeSet<Arc<str>>,
-    anonymous_sessions: BTreeSet<Arc<str>>,
+    pub(super) roles: BTreeMap<Arc<str>, Role>,
+    pub(super) isolated: BTreeSet<String>,
+    pub(super) named_sessions: BTreeSet<Arc<str>>,
+    pub(super) anonymous_sessions: BTreeSet<Arc<str>>,
+}
+
+/// Roles include each other in a circle.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("roles include each other in a circle: {}; leave out one of these inclusions", self.circle())]
+pub struct RoleCycle {
+    /// Each includes the next one, and the last one the first.
+    pub roles: Vec<Arc<str>>,
+}
+
+impl RoleCycle {
+    fn circle(&self) -> String {
+        let around = self.roles.iter().chain(self.roles.first());
+        around.map(|role| format!("{role:?}")).collect::<Vec<_>>().join(" includes ")
+    }
 }
 
 impl Security {
@@ -91,6 +141,37 @@ impl Security {
         self
     }
 
+    /// Takes a role out. Roles that include it, and principals that hold it, keep its name, which then grants nothing.
+    pub fn remove(&mut self, role: &str) -> Option<Role> {
+        self.roles.remove(role)
+    }
+
+    /// The role of a name.
+    pub fn get(&self, role: &str) -> Option<&Role> {
+        self.roles.get(role)
+    }
+
+    /// All roles, by name.
+    pub fn roles(&self) -> impl ExactSizeIterator<Item = (&str, &Role)> {
+        self.roles.iter().map(|(name, role)| (name.as_ref(), role))
+    }
+
+    /// The isolated paths, without slashes to spare.
+    pub fn isolated(&self) -> &BTreeSet<String> {
+        &self.isolated
+    }
+
+    /// The same, if no roles include each other in a circle.
+    ///
+    /// # Errors
+    /// The first circle that there is.
+    pub fn checked(self) -> Result<Self, RoleCycle> {
+        match self.circle() {
+            Some(roles) => Err(RoleCycle { roles }),
+            None => Ok(self),
+        }
+    }
+
     /// The roles that a session of `principal` (empty for an anonymous one) gets besides its own.
     pub fn roles_for(&self, principal: &str) -> &BTreeSet<Arc<str>> {
         if principal.is_empty() { &self.anonymous_sessions } else { &self.named_sessions }
@@ -117,6 +198,33 @@ impl Security {
         Access::new(globals, default_path, &assigned)
     }
 
+    /// Follows the inclusions of each role that was not followed before, and finds the one that leads back.
+    fn circle(&self) -> Option<Vec<Arc<str>>> {
+        let mut done = BTreeSet::new();
+        for start in self.roles.keys() {
+            // The way from `start`, each role with those it includes that are still to be followed.
+            let mut way: Vec<(&Arc<str>, Vec<&Arc<str>>)> = vec![(start, self.included(start))];
+            while let Some((role, included)) = way.last_mut() {
+                let Some(next) = included.pop() else {
+                    done.insert(*role);
+                    way.pop();
+                    continue;
+                };
+                if let Some(first) = way.iter().position(|(role, _)| *role == next) {
+                    return Some(way[first..].iter().map(|(role, _)| Arc::clone(role)).collect());
+                }
+                if !done.contains(next) {
+                    way.push((next, self.included(next)));
+                }
+            }
+        }
+        None
+    }
+
+    fn included(&self, role: &str) -> Vec<&Arc<str>> {
+        self.roles.get(role).map_or_else(Vec::new, |role| role.includes.iter().rev().collect())
+    }
+
     fn with_included(&self, roles: &BTreeSet<Arc<str>>) -> Vec<&Role> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
@@ -138,6 +246,6 @@ fn names(roles: &[&str]) -> impl Iterator<Item = Arc<str>> {
     roles.iter().map(|role| Arc::from(*role))
 }
 
-fn normalised(path: &str) -> String {
+pub(super) fn normalised(path: &str) -> String {
     segments(path).collect::<Vec<_>>().join("/")
 }

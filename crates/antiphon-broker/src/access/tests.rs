@@ -14,6 +14,8 @@ use proptest::sample::subsequence;
 use super::Access;
 use super::GlobalPermission as G;
 use super::PathPermission as P;
+use super::Principal;
+use super::Principals;
 use super::Role;
 use super::Security;
 
@@ -184,6 +186,51 @@ fn roles_that_include_each_other_share_their_permissions() {
 }
 
 #[test]
+fn a_circle_of_inclusions_is_refused_and_named() {
+    let role = |includes: &[&str]| Role::default().including(includes);
+    let tree = Security::default()
+        .role("a", role(&["b", "c", "unknown"]))
+        .role("b", role(&["d"]))
+        .role("c", role(&["d"]))
+        .role("d", Role::default());
+    assert_eq!(tree.clone().checked(), Ok(tree.clone()));
+    let error = tree.role("d", role(&["c"])).checked().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"roles include each other in a circle: "d" includes "c" includes "d"; leave out one of these inclusions"#
+    );
+    let own = Security::default().role("a", role(&["a"])).checked().unwrap_err();
+    assert_eq!(own.roles, [Arc::from("a")]);
+    assert!(Security::stock().checked().is_ok());
+}
+
+#[test]
+fn what_was_put_in_can_be_read_back() {
+    let role = Role::default()
+        .including(&["b"])
+        .granting(&[G::ViewServer])
+        .granting_by_default(&[P::AcquireLock])
+        .granting_at("/x/y", &[])
+        .locked_to("root");
+    assert_eq!(*role.includes(), roles(&["b"]));
+    assert_eq!(role.globals().iter().collect::<Vec<_>>(), [G::ViewServer]);
+    assert_eq!(role.default_path().iter().collect::<Vec<_>>(), [P::AcquireLock]);
+    assert_eq!(role.paths().keys().collect::<Vec<_>>(), ["x/y"]);
+    assert_eq!(role.locked_by(), Some("root"));
+    let mut security = Security::default().role("a", role.clone()).isolate("/z/");
+    assert_eq!(security.roles().collect::<Vec<_>>(), [("a", &role)]);
+    assert_eq!(security.isolated().iter().collect::<Vec<_>>(), ["z"]);
+    assert_eq!((security.remove("a"), security.get("a")), (Some(role), None));
+
+    let alice = Principal::new("$hash$").holding(&["a"]).locked_to("root");
+    assert_eq!((alice.password(), alice.locked_by()), ("$hash$", Some("root")));
+    assert!(!format!("{alice:?}").contains("hash"), "{alice:?}");
+    let mut principals = Principals::default().principal("alice", alice.clone());
+    assert_eq!(principals.iter().collect::<Vec<_>>(), [("alice", &alice)]);
+    assert_eq!((principals.remove("alice"), principals.get("alice")), (Some(alice), None));
+}
+
+#[test]
 fn an_empty_assignment_blocks_and_an_assignment_of_another_role_opens() {
     let security = Security::default()
         .role("a", Role::default().granting_by_default(&[P::SendToSession]).granting_at("x", &[]))
@@ -297,6 +344,31 @@ prop_compose! {
 }
 
 proptest! {
+    #[test]
+    fn a_circle_is_found_if_and_only_if_a_role_includes_itself_by_some_way(model in model()) {
+        let leads_back = |role: usize| {
+            let includes = &model.roles[role].includes;
+            let mut reached = includes.clone();
+            for _ in &model.roles {
+                let known = reached.iter().filter_map(|role| model.roles.get(*role));
+                let more: Vec<_> = known.flat_map(|role| role.includes.clone()).collect();
+                reached.extend(more);
+            }
+            reached.contains(&role)
+        };
+        match model.security().checked() {
+            Ok(_) => prop_assert!(!(0..model.roles.len()).any(leads_back)),
+            Err(circle) => {
+                let indices: Vec<usize> =
+                    circle.roles.iter().map(|role| role.parse().unwrap()).collect();
+                for (at, role) in indices.iter().enumerate() {
+                    let next = indices[(at + 1) % indices.len()];
+                    prop_assert!(model.roles[*role].includes.contains(&next));
+                }
+            }
+        }
+    }
+
     #[test]
     fn access_agrees_with_a_naive_evaluator(
         model in model(),

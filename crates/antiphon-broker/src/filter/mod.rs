@@ -132,6 +132,7 @@ pub use error::FilterError;
 pub use pattern::MAX_PATTERN_LENGTH;
 pub use pattern::MAX_PATTERN_SIZE;
 pub use pattern::MAX_PATTERNS;
+pub(crate) use pattern::compile_pattern;
 pub use plan::Bucket;
 pub use plan::Index;
 pub use plan::Narrowed;

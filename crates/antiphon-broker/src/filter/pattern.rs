@@ -1,4 +1,4 @@
-//! Compiles the regular expressions of a filter. Does not run them.
+//! Compiles the regular expressions of filters and of trust in properties. Does not run them.
 //!
 //! Compiling is by far the dearest part of parsing a filter: class after class of thousands of characters can
 //! be written in a few bytes each. The limits here keep the dearest filter to some 50 ms.
@@ -44,6 +44,14 @@ impl Patterns {
         }
         whole_value(pattern).map_err(|error| reason(&error))
     }
+}
+
+/// Compiles a pattern that stands alone, within the limits of one in a filter.
+pub(crate) fn compile_pattern(pattern: &str) -> Result<Regex, String> {
+    if pattern.len() > MAX_PATTERN_LENGTH {
+        return Err(format!("the regular expression is longer than {MAX_PATTERN_LENGTH} bytes"));
+    }
+    Patterns::default().compile(pattern)
 }
 
 /// Anchors the pattern at both ends and compiles it.

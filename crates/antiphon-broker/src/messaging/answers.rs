@@ -1,6 +1,7 @@
 //! Answers of handlers, and how a sender is told: service 103 and the responses to 85 and 86.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::codec::Decode;
 use antiphon_wire::codec::Encode;
@@ -21,6 +22,8 @@ use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::pending::UNANSWERED;
 use crate::session::Session;
+use crate::stats::Counts;
+use crate::stats::End;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn answer(
@@ -33,19 +36,16 @@ impl<X> Batch<'_, X> {
         let broken = match Value::decode_all(body) {
             Ok(value) => match value.check() {
                 Ok(_) => {
-                    self.counts.responses += 1;
-                    return self.complete(request, &Outcome::Response(value), outbox);
+                    let outcome = Outcome::Response(value);
+                    return self.complete(request, (End::Responded, &outcome), outbox);
                 }
                 Err(invalid) => invalid.to_string(),
             },
             Err(malformed) => malformed.to_string(),
         };
         let text = format!("session {} sent a malformed response: {broken}", self.session.id());
-        self.complete(
-            request,
-            &Outcome::Error { reason: Reason::INVALID_DATA, text: &text },
-            outbox,
-        );
+        let outcome = Outcome::Error { reason: Reason::INVALID_DATA, text: &text };
+        self.complete(request, (End::Malformed, &outcome), outbox);
     }
 
     pub(crate) fn answer_error(
@@ -56,12 +56,12 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let Some(request) = self.take_pending(conversation) else { return };
-        self.counts.handler_errors += 1;
         // What a JavaScript client says to a request that reaches it before its application has set up anything.
         let unready =
             reason == Reason::COMMUNICATION_FAILURE && text.starts_with("Unknown client service");
         let reason = if unready { Reason::UNHANDLED_MESSAGE } else { reason };
-        self.complete(request, &Outcome::Error { reason, text }, outbox);
+        let outcome = Outcome::Error { reason, text };
+        self.complete(request, (End::HandlerError, &outcome), outbox);
     }
 
     /// The request that an answer belongs to. Acknowledgements of events and pings belong to none, and neither do
@@ -79,20 +79,49 @@ impl<X> Batch<'_, X> {
         request
     }
 
-    fn complete(&self, request: InFlight<X>, outcome: &Outcome<'_>, outbox: &mut Outbox<X>) {
-        self.broker.complete(request, self.session.id(), outcome, outbox);
+    fn complete(
+        &mut self,
+        request: InFlight<X>,
+        ending: (End, &Outcome<'_>),
+        outbox: &mut Outbox<X>,
+    ) {
+        let (end, outcome) = ending;
+        let ending = Ending { end, responder: self.session.id(), outcome };
+        self.broker.complete(request, &ending, &mut self.counts, outbox);
     }
 }
 
+/// How a request ends, and what its sender is told.
+pub(crate) struct Ending<'a> {
+    pub(crate) end: End,
+    pub(crate) responder: SessionId,
+    pub(crate) outcome: &'a Outcome<'a>,
+}
+
 impl<X> Broker<X> {
-    /// Appends the outcome of a request to its sender's mailbox.
+    /// Tells a sender how its request ended, and notes it. This is the only place that does, and each request that was
+    /// handed to somebody passes it once.
+    pub(crate) fn complete(
+        &self,
+        request: InFlight<X>,
+        ending: &Ending<'_>,
+        counts: &mut Counts,
+        outbox: &mut Outbox<X>,
+    ) {
+        request.sender.awaiting.fetch_sub(1, Relaxed);
+        let Ending { end, responder, outcome } = *ending;
+        let is_told = self.tell(&request.sender, request.reply, (responder, outcome), outbox);
+        counts.ledger.end(request.page, if is_told { end } else { End::Cancelled });
+    }
+
+    /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more.
     pub(crate) fn tell(
         &self,
         sender: &Arc<Session<X>>,
         reply: Reply,
         answer: (SessionId, &Outcome<'_>),
         outbox: &mut Outbox<X>,
-    ) {
+    ) -> bool {
         let (session, outcome) = answer;
         let expected = match outcome {
             Outcome::Response(value) => value.bytes.len(),
@@ -104,7 +133,7 @@ impl<X> Broker<X> {
                 message::put_request(out, Service::FilterResponse, notice);
                 FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
             }
-        });
+        })
     }
 }
 

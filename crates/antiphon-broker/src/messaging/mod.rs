@@ -15,6 +15,8 @@ use antiphon_wire::service::ErrorReport;
 use crate::error::ServiceError;
 use crate::filter::FilterError;
 
+pub(crate) use crate::messaging::answers::Ending;
+
 pub(crate) fn report(error: &FilterError) -> ErrorReport<'_> {
     ErrorReport { message: error.message(), line: error.line(), column: error.column() }
 }

@@ -36,6 +36,8 @@ use crate::routes::Handler;
 use crate::routes::Route;
 use crate::session::Session;
 use crate::session::Undeliverable;
+use crate::stats::End;
+use crate::stats::Kind;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn send_to_path(
@@ -56,7 +58,7 @@ impl<X> Batch<'_, X> {
             }
         });
         match taken {
-            Some(Ok(())) => self.accepted(1),
+            Some(Ok(())) => self.accepted(Kind::Path, 1),
             Some(Err(_)) => Err(overloaded_handler()),
             None => Err(ServiceError::new(
                 Reason::UNHANDLED_MESSAGE,
@@ -127,7 +129,7 @@ impl<X> Batch<'_, X> {
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
         let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
         match self.hand_to_session(&recipient, &request, outbox) {
-            Ok(()) => self.accepted(1),
+            Ok(()) => self.accepted(Kind::Session, 1),
             Err(Undeliverable::Ended) => Err(no_such_session(session)),
             Err(Undeliverable::Overloaded) => Err(overloaded_handler()),
         }
@@ -147,6 +149,7 @@ impl<X> Batch<'_, X> {
         let filter = match Filter::parse(filter) {
             Ok(filter) => filter,
             Err(error) => {
+                self.counts.refuse(true, Reason::INVALID_DATA);
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
@@ -162,9 +165,12 @@ impl<X> Batch<'_, X> {
                 Undeliverable::Overloaded => overloaded_handler(),
             };
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
-            self.broker.tell(self.session, request.reply, (recipient.id(), &outcome), outbox);
+            let outcome = (recipient.id(), &outcome);
+            let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
+            let end = if is_told { End::Undeliverable } else { End::Cancelled };
+            self.counts.ledger.end(self.page, end);
         }
-        self.accepted(u64::from(count))
+        self.accepted(Kind::Filter, count)
     }
 
     fn hand_to_session(
@@ -193,6 +199,7 @@ impl<X> Batch<'_, X> {
             deadline: self.now.after(request.timeout),
             timeout: request.timeout,
             sequence: 0,
+            page: self.page,
         };
         // Counted before the recipient can answer.
         self.session.awaiting.fetch_add(1, Relaxed);
@@ -227,8 +234,8 @@ impl<X> Batch<'_, X> {
         Ok((path, Request { path: written, value, reply, timeout }))
     }
 
-    fn accepted(&mut self, count: u64) -> Result<(), ServiceError> {
-        self.counts.requests += count;
+    fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
+        self.counts.ledger.accept(self.page, kind, count);
         Ok(())
     }
 

@@ -50,27 +50,29 @@ impl<X> Session<X> {
         self.post_notice(expected, limits, outbox, |out, _| put(out));
     }
 
-    /// As [`Session::post`], with a conversation id for a request that awaits no answer.
+    /// As [`Session::post`], with a conversation id for a request that awaits no answer. False if the session will not
+    /// read it, because it has ended or is about to.
     pub(crate) fn post_notice(
         self: &Arc<Self>,
         expected: usize,
         limits: &Limits,
         outbox: &mut Outbox<X>,
         put: impl FnOnce(&mut Vec<u8>, ConversationId),
-    ) {
+    ) -> bool {
         let mut state = self.state.lock();
         if state.ended {
-            return;
+            return false;
         }
         if state.queued() + expected > 2 * limits.mailbox {
             drop(state);
             outbox.doomed.push((self.clone(), CloseReason::MessageQueueLimitReached));
-            return;
+            return false;
         }
         let conversation = state.next_notice();
         let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);
+        true
     }
 
     /// Appends a ping, and returns its conversation.

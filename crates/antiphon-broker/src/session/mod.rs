@@ -36,6 +36,7 @@ use crate::mailbox::Mailbox;
 use crate::pending::Pending;
 use crate::profile::Profile;
 use crate::routes::Handler;
+use crate::stats::Page;
 use crate::time::Millis;
 
 pub(crate) use crate::session::append::Undeliverable;
@@ -193,6 +194,11 @@ impl<X> Session<X> {
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// How many of the requests that it has to answer are of this page of the ledger.
+    pub(crate) fn in_flight_of(&self, page: Page) -> u32 {
+        self.state.lock().pending.of_page(page)
     }
 
     pub(crate) fn next_deadline(&self) -> Millis {

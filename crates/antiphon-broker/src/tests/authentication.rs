@@ -102,7 +102,7 @@ fn with_a_grant_a_session_is_whom_it_says() {
     assert_eq!(property(&client, "$Principal").unwrap(), "bob");
     assert_eq!(property(&client, "$Roles").unwrap(), r#""A","B","CLIENT""#);
 
-    let properties = proposed([("a", "1")], &Trust::All);
+    let properties = proposed([("a", "1")], &Trust::all());
     let more = Grant { properties, ..grant("", &[]) };
     authenticate(&mut w, &client, &reauthenticate(&[("a", "1")]), Some(more));
     assert_eq!(client.received(), [response(1, &true)]);
@@ -118,7 +118,7 @@ fn user_properties_outlive_another_authentication_and_do_not_pile_up() {
     let client = w.open("alice");
     for round in 0..3 {
         let keys: Vec<String> = (0..40).map(|number| format!("key{round}-{number}")).collect();
-        let properties = proposed(keys.iter().map(|key| (&**key, "1")), &Trust::All);
+        let properties = proposed(keys.iter().map(|key| (&**key, "1")), &Trust::all());
         let grant = Grant { properties, ..grant("alice", &[]) };
         authenticate(&mut w, &client, &reauthenticate(&[]), Some(grant));
         assert_eq!(client.received(), [response(1, &true)]);
@@ -130,7 +130,7 @@ fn user_properties_outlive_another_authentication_and_do_not_pile_up() {
     };
     assert_eq!([0, 1, 2].map(of_round), [40, 24, 0]);
 
-    let properties = proposed([("key0-0", "2"), ("new", "1")], &Trust::All);
+    let properties = proposed([("key0-0", "2"), ("new", "1")], &Trust::all());
     let grant = Grant { properties, ..grant("alice", &[]) };
     authenticate(&mut w, &client, &reauthenticate(&[]), Some(grant));
     assert_eq!(property(&client, "key0-0").unwrap(), "2");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use antiphon_wire::error::Reason;
 
 use crate::BrokerConfig;
+use crate::End;
 use crate::Millis;
 use crate::PathRule;
 use crate::tests::world::Received;
@@ -35,7 +36,7 @@ fn an_unanswered_request_times_out_once() {
     w.advance(1);
     assert_eq!(sender.received(), [timed_out(5, "10s")]);
     w.advance(10_000);
-    assert_eq!(w.broker.stats().timeouts, 1);
+    assert_eq!(w.broker.stats().ledger.ended(End::TimedOut), 1);
     assert_quiet(&[&sender, &handler]);
 }
 

@@ -9,6 +9,9 @@ use antiphon_wire::service::messaging::SendRequest;
 use antiphon_wire::service::messaging::Sent;
 use antiphon_wire::value::Value;
 
+use crate::End;
+use crate::Kind;
+use crate::Refusal;
 use crate::tests::world::Client;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
@@ -133,7 +136,7 @@ fn an_error_of_a_handler_is_relayed_verbatim() {
         let expected = outcome(handler.id(), Outcome::Error { reason, text });
         assert_eq!(sender.bodies(Service::FilterResponse), [expected]);
     }
-    assert_eq!(w.broker.stats().handler_errors, 16);
+    assert_eq!(w.broker.stats().ledger.ended(End::HandlerError), 16);
     assert_quiet(&[&sender, &handler]);
 }
 
@@ -217,7 +220,7 @@ fn a_malformed_response_is_invalid_data_at_the_sender() {
     let wrong = "message, field end: 7 bytes follow the end of the message";
     let text = format!("session {} sent a malformed response: {wrong}", handler.id());
     assert_eq!(sender.received(), [error(5, Reason::INVALID_DATA, text)]);
-    assert_eq!(w.broker.stats().responses, 0);
+    assert_eq!(w.broker.stats().ledger.ended(End::Responded), 0);
     assert_quiet(&[&sender, &handler]);
 }
 
@@ -237,6 +240,10 @@ fn what_happened_is_counted() {
     w.advance(60_000);
     let stats = w.broker.stats();
     assert_eq!((stats.sessions, stats.routes), (2, 1));
-    assert_eq!((stats.requests, stats.responses, stats.handler_errors), (5, 1, 1));
-    assert_eq!((stats.refused, stats.timeouts, stats.stray_answers), (1, 3, 1));
+    let ended = |end| stats.ledger.ended(end);
+    let accepted =
+        [Kind::Path, Kind::Session, Kind::Filter].map(|kind| stats.ledger.accepted(kind));
+    assert_eq!(accepted, [3, 0, 2]);
+    assert_eq!((ended(End::Responded), ended(End::HandlerError), ended(End::TimedOut)), (1, 1, 3));
+    assert_eq!((stats.refused_requests(Refusal::NoHandler), stats.stray_answers), (1, 1));
 }

@@ -7,6 +7,7 @@ mod deadlines;
 mod ending;
 mod events;
 mod filter_requests;
+mod ledger;
 mod listing;
 mod locks;
 mod messaging;

@@ -12,6 +12,7 @@ use antiphon_wire::value::Value;
 
 use crate::BrokerConfig;
 use crate::Limits;
+use crate::Refusal;
 use crate::batch::Void;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
@@ -32,7 +33,7 @@ fn a_path_without_a_handler_on_it_or_above_it_is_unhandled() {
         assert_eq!(sender.received(), [error(5, Reason::UNHANDLED_MESSAGE, text)]);
     }
     assert_quiet(&[&sender, &handler]);
-    assert_eq!(w.broker.stats().refused, 4);
+    assert_eq!(w.broker.stats().refused_requests(Refusal::NoHandler), 4);
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl World {
         let grant = Grant {
             principal: principal.to_owned(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
-            properties: proposed(offered, &Trust::All),
+            properties: proposed(offered, &Trust::all()),
         };
         let opening = Opening {
             request: &request,
@@ -295,6 +295,26 @@ impl Client {
             other => panic!("expected a request, not {other:?}"),
         };
         self.received().into_iter().map(request).collect()
+    }
+}
+
+/// The ledger of requests balances, read while no call of the broker is running; an audit finds nothing either.
+#[track_caller]
+pub(crate) fn assert_balanced<X>(broker: &Broker<X>) {
+    let stats = broker.stats();
+    assert!(stats.ledger.balances() && stats.mismatched == 0, "{stats:?}");
+    assert_eq!(broker.audit(), Ok(()));
+}
+
+/// Whatever a test was about, every request in it must be accounted for.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // Twice, so that both pages are looked at.
+            assert_balanced(&self.broker);
+            assert_balanced(&self.broker);
+            assert_balanced(&self.broker);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use antiphon_server::BindError;
 use antiphon_server::Config;
+use antiphon_server::ListenerConfig;
 use antiphon_server::Server;
 use clap::Args;
 use tokio::sync::oneshot;
@@ -30,9 +31,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    /// Address and port to listen on, without TLS, in place of the configured ones; port 0 takes a free one. May be given
+    /// more than once
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    listen: Vec<SocketAddr>,
 
     /// Development mode: let in `admin`, `control`, `client` and `operator` with password `password`, and anonymous
     /// clients
@@ -81,11 +83,13 @@ fn configuration(arguments: Arguments) -> Result<Config, Failure> {
         Some(path) => Config::load(path).map_err(usage)?,
         None => Config::default(),
     };
-    config.listen = arguments.listen.unwrap_or(config.listen);
+    if !arguments.listen.is_empty() {
+        config.listeners = arguments.listen.into_iter().map(ListenerConfig::plain).collect();
+    }
     config.threads = arguments.threads.unwrap_or(config.threads);
     config.dev |= arguments.dev;
-    if config.dev && !config.listen.ip().is_loopback() {
-        let address = config.listen;
+    let remote = config.listeners.iter().find(|listener| !listener.address.ip().is_loopback());
+    if let Some(ListenerConfig { address, .. }) = remote.filter(|_| config.dev) {
         if !arguments.allow_remote_dev {
             return Err(usage(format_args!(
                 "development mode on {address} would let everybody in the network log in as admin; \

@@ -35,7 +35,7 @@ impl Server {
     /// A development server with these settings.
     pub(crate) fn configured(settings: &str) -> Self {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "listen = \"127.0.0.1:0\"\ndev = true\n{settings}").unwrap();
+        write!(file, "dev = true\n{settings}\n[[listener]]\naddress = \"127.0.0.1:0\"\n").unwrap();
         Self::start(&["serve", "--config", file.path().to_str().unwrap()])
     }
 

@@ -104,7 +104,7 @@ fn wrong_usage_is_explained() {
 #[test]
 fn a_configuration_file_is_obeyed_and_arguments_override_it() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"listen = \"127.0.0.2:0\"\ndev = true\n").unwrap();
+    file.write_all(b"dev = true\n[[listener]]\naddress = \"127.0.0.2:0\"\n").unwrap();
     let path = file.path().to_str().unwrap();
     for (arguments, host) in [
         (&["serve", "--config", path][..], "127.0.0.2:"),
@@ -114,6 +114,22 @@ fn a_configuration_file_is_obeyed_and_arguments_override_it() {
         assert!(server.address.starts_with(host), "{}", server.address);
         server.signal("TERM");
         assert!(server.end().1.contains("development mode"));
+    }
+}
+
+#[test]
+fn it_listens_on_several_addresses() {
+    let two = "127.0.0.1:0,127.0.0.2:0";
+    let mut command = antiphon(&["serve", "--dev"]);
+    command.env("ANTIPHON_SERVE_LISTEN", two);
+    for mut server in [
+        Server::start(&["serve", "--dev", "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]),
+        Server::run(command),
+    ] {
+        let line = server.log_line(" listens on 127.0.0.2:");
+        let other = line.split(" listens on ").nth(1).unwrap().split(';').next().unwrap();
+        assert!(ask(other).contains("Antiphon"));
+        assert!(ask(&server.address).contains("Antiphon"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The configuration as it stands in a TOML file: every key optional, nothing checked beyond its type.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use antiphon_broker::Choice;
@@ -13,22 +14,28 @@ use serde::de;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::config::Limits;
+use crate::config::ListenerConfig;
 
 /// The whole file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
-    listen: Option<String>,
+    listener: Vec<RawListener>,
     server_name: Option<String>,
     threads: Option<usize>,
     dev: Option<bool>,
     ping_period: Option<RawDuration>,
     request_timeout: Option<RawDuration>,
     choice: Option<RawChoice>,
-    trusted_properties: Option<Vec<String>>,
     recovery: RawRecovery,
     limits: RawLimits,
     path: Vec<RawPathRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListener {
+    address: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -74,28 +81,29 @@ impl RawConfig {
     /// Puts a default wherever a key is missing.
     pub(super) fn complete(self) -> Result<Config, ConfigError> {
         let default = Config::default();
-        let listen = match self.listen {
-            Some(text) => text.parse().map_err(|_| ConfigError::Invalid {
-                key: "listen".to_owned(),
-                problem: format!("is {text:?}, which is not an address and a port"),
-                fix: "write one like \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\""
-                    .to_owned(),
-            })?,
-            None => default.listen,
+        let listeners = if self.listener.is_empty() {
+            default.listeners
+        } else {
+            self.listener.into_iter().map(RawListener::complete).collect::<Result<_, _>>()?
         };
         Ok(Config {
-            listen,
+            listeners,
             server_name: self.server_name.unwrap_or(default.server_name),
             threads: self.threads.unwrap_or(default.threads),
             dev: self.dev.unwrap_or(default.dev),
             ping_period: duration(self.ping_period, default.ping_period),
             request_timeout: duration(self.request_timeout, default.request_timeout),
             choice: self.choice.map_or(default.choice, Choice::from),
-            trusted_properties: self.trusted_properties.unwrap_or(default.trusted_properties),
             recovery: self.recovery.complete(default.recovery),
             limits: self.limits.complete(&default.limits),
             paths: self.path.into_iter().map(PathRule::from).collect(),
         })
+    }
+}
+
+impl RawListener {
+    fn complete(self) -> Result<ListenerConfig, ConfigError> {
+        Ok(ListenerConfig { address: address(&self.address)? })
     }
 }
 
@@ -177,6 +185,14 @@ fn parse_duration(text: &str) -> Option<Duration> {
     };
     let number: u64 = number.parse().ok()?;
     Some(Duration::from_millis(number.checked_mul(milliseconds)?))
+}
+
+fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Invalid {
+        key: "listener.address".to_owned(),
+        problem: format!("is {text:?}, which is not an address and a port"),
+        fix: "write one like \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned(),
+    })
 }
 
 fn duration(given: Option<RawDuration>, default: Duration) -> Duration {

@@ -39,11 +39,11 @@ mod tests {
     fn the_nearest_known_key_is_suggested() {
         let message = |key| {
             format!(
-                "unknown field `{key}`, expected one of `listen`, `threads`, `trusted_properties`"
+                "unknown field `{key}`, expected one of `listener`, `threads`, `trusted_properties`"
             )
         };
         for (key, expected) in [
-            ("lisen", Some("listen")),
+            ("lisener", Some("listener")),
             ("thread", Some("threads")),
             ("trusted_property", Some("trusted_properties")),
             ("colour", None),

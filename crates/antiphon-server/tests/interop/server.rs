@@ -59,7 +59,7 @@ impl TestServer {
 
 async fn serve(config: Config, announce: mpsc::Sender<SocketAddr>, stopped: oneshot::Receiver<()>) {
     let server = Server::bind(config).expect("the server cannot bind");
-    announce.send(server.local_addr()).expect("the test waits for the address");
+    announce.send(server.local_addrs()[0]).expect("the test waits for the address");
     let stop = async {
         stopped.await.ok();
     };

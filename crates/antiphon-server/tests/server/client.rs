@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 /// A development server on a free port of this host.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
+    /// Of every listener; `address` is the first.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) running: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -34,9 +36,9 @@ impl TestServer {
         let mut config = Config::dev(any_port());
         change(&mut config);
         let server = Server::bind(config).unwrap();
-        let address = server.local_addr();
+        let addresses = server.local_addrs().to_vec();
         let (stop, stopped) = oneshot::channel();
-        Self { address, running: tokio::spawn(server.run(stopped)), stop }
+        Self { address: addresses[0], addresses, running: tokio::spawn(server.run(stopped)), stop }
     }
 
     /// Begins to drain and returns what still runs.

@@ -15,7 +15,7 @@ use crate::client::any_port;
 #[test]
 fn an_empty_file_gives_the_defaults() {
     let config = Config::parse("").unwrap();
-    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(addresses(&config), ["127.0.0.1:8080"]);
     assert!(!config.server_name.is_empty());
     assert!(config.threads >= 1);
     assert!(!config.dev);
@@ -34,8 +34,8 @@ fn the_documented_example_shows_the_defaults() {
     assert!(example.contains("[recovery]"));
     assert_eq!(shown.recovery, default.recovery);
     assert_eq!(
-        (shown.listen, shown.ping_period, shown.request_timeout, shown.choice),
-        (default.listen, default.ping_period, default.request_timeout, default.choice),
+        (shown.listeners, shown.ping_period, shown.request_timeout, shown.choice),
+        (default.listeners, default.ping_period, default.request_timeout, default.choice),
     );
 }
 
@@ -43,14 +43,12 @@ fn the_documented_example_shows_the_defaults() {
 fn every_key_is_read() {
     let config = Config::parse(
         r#"
-        listen = "[::1]:9000"
         server_name = "one"
         threads = 3
         dev = true
         ping_period = "0s"
         request_timeout = "300ms"
         choice = "round-robin"
-        trusted_properties = ["Department"]
 
         [recovery]
         keep_for = "2m"
@@ -73,15 +71,20 @@ fn every_key_is_read() {
 
         [[path]]
         path = "orders/eu"
+
+        [[listener]]
+        address = "[::1]:9000"
+
+        [[listener]]
+        address = "0.0.0.0:0"
         "#,
     )
     .unwrap();
-    assert_eq!(config.listen.to_string(), "[::1]:9000");
+    assert_eq!(addresses(&config), ["[::1]:9000", "0.0.0.0:0"]);
     assert_eq!((config.server_name.as_str(), config.threads, config.dev), ("one", 3, true));
     assert_eq!(config.ping_period, Duration::ZERO);
     assert_eq!(config.request_timeout, Duration::from_millis(300));
     assert_eq!(config.choice, Choice::RoundRobin);
-    assert_eq!(config.trusted_properties, ["Department"]);
     let recovery = config.recovery;
     assert_eq!(recovery.keep_for, Duration::from_secs(120));
     assert_eq!((recovery.messages, recovery.bytes), (10, 11));
@@ -100,10 +103,12 @@ fn every_key_is_read() {
 fn an_error_names_the_key_the_problem_and_the_way_out() {
     for (text, expected) in [
         (
-            "listen = \"localhost\"",
-            ["listen is \"localhost\"", "write one like \"127.0.0.1:8080\""],
+            "[[listener]]\naddress = \"localhost\"",
+            ["listener.address is \"localhost\"", "write one like \"127.0.0.1:8080\""],
         ),
-        ("listenn = 1", ["unknown field `listenn`", "did you mean `listen`?"]),
+        ("[[listner]]", ["unknown field `listner`", "did you mean `listener`?"]),
+        ("[[listener]]\nadress = \"a\"", ["line 2", "did you mean `address`?"]),
+        ("[[listener]]", ["missing field", "`address`"]),
         ("limits.session = 1", ["unknown field `session`", "did you mean `sessions`?"]),
         ("[[path]]\npath = \"a\"\ntimeuot = \"1s\"", ["line 3", "did you mean `timeout`?"]),
         ("[[path]]\ntimeout = \"1s\"", ["missing field", "`path`"]),
@@ -123,13 +128,17 @@ fn an_error_names_the_key_the_problem_and_the_way_out() {
         ("[[path]]\npath = \"a//b\"", ["path \"a//b\" is illegal", "single slashes"]),
         ("[[path]]\npath = \"a\"\n[[path]]\npath = \"/a/\"", ["path \"/a/\" has more than", "one"]),
         ("[[path]]\npath = \"a\"\ntimeout = \"0s\"", ["path \"a\" timeout allows no time", "10s"]),
-        ("listen = ", ["line 1", "listen ="]),
+        ("threads = ", ["line 1", "threads ="]),
     ] {
         let error = Config::parse(text).unwrap_err().to_string();
         for part in expected {
             assert!(error.contains(part), "{text:?} must be answered with {part:?}, not {error}");
         }
     }
+}
+
+fn addresses(config: &Config) -> Vec<String> {
+    config.listeners.iter().map(|listener| listener.address.to_string()).collect()
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::client::within;
 #[test]
 fn a_worker_that_never_parks_does_not_keep_its_answers() {
     let server = Server::bind(Config::dev(any_port())).unwrap();
-    let address = server.local_addr();
+    let address = server.local_addrs()[0];
     let workers = antiphon_server::runtime(1).unwrap();
     workers.spawn(async {
         loop {

@@ -1,7 +1,11 @@
 //! What people and lost clients are answered over HTTP.
 
+use antiphon_server::Config;
+use antiphon_server::ListenerConfig;
+
 use crate::client::Client;
 use crate::client::TestServer;
+use crate::client::any_port;
 
 /// The status line's code and the whole answer.
 async fn ask(server: &TestServer, request: &str) -> (u16, String) {
@@ -67,4 +71,19 @@ async fn a_websocket_request_without_its_key_is_refused() {
     let request = "GET /diffusion?v=29 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket";
     let (code, answer) = ask(&server, request).await;
     assert_eq!(code, 400, "{answer}");
+}
+
+#[tokio::test]
+async fn every_listener_leads_to_the_same_server() {
+    let config = |config: &mut Config| config.listeners.push(ListenerConfig::plain(any_port()));
+    let server = TestServer::with(config);
+    let [one, other] = server.addresses[..] else { panic!("two listeners") };
+    assert_ne!(one, other);
+    let (mut one, mut other) = (Client::open(one).await, Client::open(other).await);
+    one.expect_alive().await;
+    other.expect_alive().await;
+    server.stop();
+    // Whoever was not told would wait for ever.
+    one.rest().await;
+    other.rest().await;
 }

@@ -39,7 +39,7 @@ impl TestServer {
         let mut config = Config::dev("127.0.0.1:0".parse().unwrap());
         change(&mut config);
         let server = Server::bind(config).unwrap();
-        let url = format!("ws://{}", server.local_addr());
+        let url = format!("ws://{}", server.local_addrs()[0]);
         let (stop, stopped) = oneshot::channel();
         Self { url, running: tokio::spawn(server.run(stopped)), stop }
     }

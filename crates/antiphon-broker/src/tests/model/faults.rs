@@ -40,7 +40,7 @@ fn nothing_is_heard_of_a_session_that_has_been_closed() {
     assert!(matches!(w.send(&sender, &request), Next::Closed));
     assert_eq!(w.touched(), []);
     assert_eq!(handler.received(), []);
-    assert_eq!(w.broker.stats().requests, 0);
+    assert_eq!(w.broker.stats().ledger.all_accepted(), 0);
 }
 
 #[test]

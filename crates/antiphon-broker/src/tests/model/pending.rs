@@ -12,6 +12,7 @@ use crate::pending::Pending;
 use crate::pending::Reply;
 use crate::pending::UNANSWERED;
 use crate::session::Session;
+use crate::stats::Page;
 use crate::tests::model::cases;
 use crate::tests::world::World;
 use crate::time::Millis;
@@ -62,6 +63,11 @@ struct Both {
     now: u64,
 }
 
+/// Every other request is of the other page of the ledger.
+fn page(serial: u64) -> Page {
+    if serial.is_multiple_of(2) { Page::default() } else { Page::default().other() }
+}
+
 impl Both {
     fn new() -> Self {
         let sender = World::new().open("ann").session;
@@ -98,6 +104,11 @@ impl Both {
             }
         }
         assert_eq!(self.pending.len(), self.naive.len());
+        for first in 0..2 {
+            let of_page = |entry: &&Entry| entry.serial % 2 == first;
+            let count = self.naive.iter().filter(of_page).count();
+            assert_eq!(self.pending.of_page(page(first)) as usize, count);
+        }
         assert!(self.pending.len() > 0 || self.pending.room() <= 64, "{}", self.pending.room());
     }
 
@@ -110,6 +121,7 @@ impl Both {
             deadline,
             timeout: Duration::ZERO,
             sequence: 0,
+            page: page(serial),
         });
         assert!(conversation.0 >= UNANSWERED, "{conversation:?} may be a ping");
         let mut known = self.naive.iter().chain(&self.past);

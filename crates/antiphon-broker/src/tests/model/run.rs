@@ -36,6 +36,7 @@ use crate::tests::model::op::Open;
 use crate::tests::model::op::PATHS;
 use crate::tests::model::op::Which;
 use crate::tests::world::Client;
+use crate::tests::world::assert_balanced;
 
 pub(super) struct Run {
     broker: Arc<Broker<()>>,
@@ -187,6 +188,7 @@ impl Run {
         self.compare();
         self.ledger.check_deadlines(&self.naive);
         self.check_counters();
+        assert_balanced(&self.broker);
         self.check_routes();
         let registry = self.broker.registry.read();
         assert!(registry.is_consistent());
@@ -205,7 +207,9 @@ impl Run {
         paths.sort();
         paths.dedup();
         let sessions = self.naive.people.iter().filter(|person| person.open).count();
-        let counted = crate::Stats { sessions, routes: paths.len(), ..self.naive.counted };
+        let mut counted = self.naive.counted;
+        (counted.sessions, counted.routes) = (sessions, paths.len());
+        counted.ledger.in_flight = self.naive.requests.len() as u64;
         assert_eq!(self.broker.stats(), counted);
     }
 
@@ -238,7 +242,7 @@ impl Run {
 
 fn opening<'a>(request: &'a ConnectionRequest, open: Option<&Open>, now: Millis) -> Opening<'a> {
     let offered = request.properties.iter().map(|(key, value)| (&**key, &**value));
-    let properties = proposed(offered, &Trust::All);
+    let properties = proposed(offered, &Trust::all());
     let grant = open.and_then(|open| grant(open.principal, Some(&open.roles))).unwrap_or_default();
     Opening {
         request,

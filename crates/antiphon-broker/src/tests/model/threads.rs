@@ -31,6 +31,7 @@ use antiphon_wire::value::Value;
 
 use crate::Broker;
 use crate::BrokerConfig;
+use crate::End;
 use crate::Limits;
 use crate::Millis;
 use crate::tests::model::wire::AtWork;
@@ -40,6 +41,7 @@ use crate::tests::model::wire::Wired;
 use crate::tests::model::wire::Worker;
 use crate::tests::model::wire::is_forgotten;
 use crate::tests::model::wire::request;
+use crate::tests::world::assert_balanced;
 use crate::tests::world::decoded;
 
 /// What the threads share.
@@ -334,10 +336,14 @@ fn check_rest(stage: &Stage, sessions: &[Wired], worker: &mut Worker) {
     }
     assert!(stage.broker.registry.read().is_consistent());
     let stats = stage.broker.stats();
-    assert!(stats.responses > 0 && stats.handler_errors > 0 && stats.timeouts > 0, "{stats:?}");
+    for end in [End::Responded, End::HandlerError, End::TimedOut] {
+        assert!(stats.ledger.ended(end) > 0, "{stats:?}");
+    }
+    assert_balanced(&stage.broker);
     stage.broker.shut_down(&mut worker.outbox);
     let stats = stage.broker.stats();
     assert_eq!((stats.sessions, stats.routes), (0, 0));
+    assert_balanced(&stage.broker);
 }
 
 const THREADS: u32 = 2;

@@ -53,7 +53,7 @@ pub(crate) fn run(output: Output) -> Result<Exit, Failure> {
 }
 
 async fn play(server: Server, narrator: Narrator) -> Result<(), Failure> {
-    let url = format!("ws://{}", server.local_addr());
+    let url = format!("ws://{}", server.local_addrs()[0]);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(stopped));
     narrator.opening(&url)?;

@@ -6,6 +6,7 @@ use super::Asked;
 use super::Caller;
 use super::Naive;
 use super::value;
+use crate::End;
 use crate::pending::UNANSWERED;
 use crate::tests::model::got::Failure;
 use crate::tests::model::got::Got;
@@ -44,34 +45,29 @@ impl Naive {
             return;
         };
         let asked = self.requests.remove(place);
-        let outcome = match how {
+        let (end, outcome) = match how {
             How::Value => {
-                self.counted.responses += 1;
-                Ok(encoded(&value(op::Value::Whole, &serial.to_be_bytes())))
+                (End::Responded, Ok(encoded(&value(op::Value::Whole, &serial.to_be_bytes()))))
             }
-            How::Error(code) => {
-                self.counted.handler_errors += 1;
-                Err((Reason(code), "said the handler".into()))
-            }
+            How::Error(code) => (End::HandlerError, Err((Reason(code), "said the handler".into()))),
             How::Unready => {
-                self.counted.handler_errors += 1;
-                Err((Reason::UNHANDLED_MESSAGE, "Unknown client service".into()))
+                let error = (Reason::UNHANDLED_MESSAGE, "Unknown client service".into());
+                (End::HandlerError, Err(error))
             }
             How::Malformed(_) => {
                 let text = format!("session {} sent a malformed response", self.people[me].id);
-                Err((Reason::INVALID_DATA, text))
+                (End::Malformed, Err((Reason::INVALID_DATA, text)))
             }
         };
-        self.deliver(asked, outcome);
+        self.deliver(asked, end, outcome);
     }
 
     pub(super) fn expire(&mut self, recipient: usize) {
         let now = self.now;
         let is_due = |asked: &Asked| asked.recipient == recipient && asked.deadline <= now;
         for asked in self.take(is_due) {
-            self.counted.timeouts += 1;
             let text = format!("within {:?}; the request may have been executed", asked.timeout);
-            self.deliver(asked, Err((Reason::REQUEST_TIME_OUT, text)));
+            self.deliver(asked, End::TimedOut, Err((Reason::REQUEST_TIME_OUT, text)));
         }
     }
 
@@ -79,7 +75,8 @@ impl Naive {
         let id = self.people[recipient].id;
         let text = format!("session {id} ended; the request may have been executed");
         for asked in self.take(|asked| asked.recipient == recipient) {
-            self.deliver(asked, Err((Reason::NO_SUCH_SESSION, text.clone())));
+            let error = (Reason::NO_SUCH_SESSION, text.clone());
+            self.deliver(asked, End::RecipientEnded, Err(error));
         }
     }
 
@@ -89,7 +86,8 @@ impl Naive {
         taken
     }
 
-    pub(super) fn deliver(&mut self, asked: Asked, outcome: Result<Vec<u8>, Failure>) {
+    pub(super) fn deliver(&mut self, asked: Asked, end: End, outcome: Result<Vec<u8>, Failure>) {
+        self.note_end(asked.sender, end);
         let from = self.people[asked.recipient].id;
         let conversation = asked.reply;
         let got = match outcome {
@@ -98,6 +96,11 @@ impl Naive {
             Err(error) => Got::Error { conversation, error },
         };
         self.want(asked.sender, got);
+    }
+
+    /// Notes that a request of `sender` ends.
+    pub(super) fn note_end(&mut self, sender: usize, end: End) {
+        self.counted.ledger.end(if self.people[sender].open { end } else { End::Cancelled });
     }
 }
 

@@ -13,6 +13,8 @@ use antiphon_wire::value::Value;
 use super::Caller;
 use super::Naive;
 use super::Outcome;
+use crate::End;
+use crate::Kind;
 use crate::access::GlobalPermission;
 use crate::access::PathPermission;
 use crate::filter::Filter;
@@ -120,7 +122,7 @@ impl Naive {
         self.check_choice((caller.me, branch), &owners, chosen);
         let handler = handlers.iter().find(|handler| handler.owner == chosen).unwrap();
         self.hand_to_handler(handler, letter);
-        self.counted.requests += 1;
+        self.counted.ledger.accept(Kind::Path, 1);
         Ok(())
     }
 
@@ -185,7 +187,7 @@ impl Naive {
             return Err(overloaded());
         }
         self.hand_to_session(to, letter);
-        self.counted.requests += 1;
+        self.counted.ledger.accept(Kind::Session, 1);
         Ok(())
     }
 
@@ -193,16 +195,18 @@ impl Naive {
         let what = (PathPermission::SendToSession, op::Value::Whole);
         let (_, letter) = self.admit(caller, path, what)?;
         if filter.is_broken() {
+            self.counted.refuse(true, Reason::INVALID_DATA);
             self.refuse_filter(caller, &self.text(filter));
             return Ok(());
         }
         let matching = self.matching(filter);
         self.answered(caller, &Sent::To(matching.len() as u32));
-        self.counted.requests += matching.len() as u64;
+        self.counted.ledger.accept(Kind::Filter, matching.len() as u64);
         for to in matching {
             if self.is_full(to) {
                 let (conversation, from) = (caller.conversation, self.people[to].id);
                 let outcome = Err(overloaded());
+                self.note_end(caller.me, End::Undeliverable);
                 self.want(caller.me, Got::Outcome { conversation, from, outcome });
             } else {
                 self.hand_to_session(to, Letter { filter: true, ..letter });

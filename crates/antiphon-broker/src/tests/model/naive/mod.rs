@@ -14,6 +14,7 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::service::events::CloseReason;
 
+use crate::End;
 use crate::Stats;
 use crate::tests::model::got::Failure;
 use crate::tests::model::got::Got;
@@ -85,7 +86,12 @@ impl Naive {
             return;
         }
         if let Err(error) = self.serve(caller, call) {
-            self.counted.refused += 1;
+            let is_request = match call {
+                Call::ToPath(..) | Call::ToSession(..) | Call::ToFilter(..) => true,
+                Call::Cut(service) => [85, 86, 102].contains(service),
+                _ => false,
+            };
+            self.counted.refuse(is_request, error.0);
             let conversation = caller.conversation;
             self.want(caller.me, Got::Error { conversation, error });
         }
@@ -149,7 +155,7 @@ impl Naive {
     pub(super) fn shut_down(&mut self) {
         let error = (Reason::SESSION_CLOSED, "may have been executed".to_owned());
         for asked in std::mem::take(&mut self.requests) {
-            self.deliver(asked, Err(error.clone()));
+            self.deliver(asked, End::ShutDown, Err(error.clone()));
         }
         for who in self.order.clone() {
             self.end(who, CloseReason::Aborted);
