@@ -93,7 +93,7 @@ impl<X> Broker<X> {
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
                 self.undo(&session, remains, End::RecipientRestarted, outbox);
-                (inbound.received, inbound.replay) = (0, Replay::Sound);
+                inbound.begin_anew();
                 connection
             }
             TakenUp::Lost => {

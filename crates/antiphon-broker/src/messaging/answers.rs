@@ -110,14 +110,16 @@ impl<X> Broker<X> {
     ) {
         request.sender.awaiting.fetch_sub(1, Relaxed);
         let Ending { end, responder, outcome } = *ending;
-        let is_told = self.tell(&request.sender, request.reply, (responder, outcome), outbox);
+        let asker = (&request.sender, request.life);
+        let is_told = self.tell(asker, request.reply, (responder, outcome), outbox);
         counts.ledger.end(request.page, if is_told { end } else { End::Cancelled });
     }
 
-    /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more.
+    /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more, or has begun
+    /// anew since it asked.
     pub(crate) fn tell(
         &self,
-        sender: &Arc<Session<X>>,
+        (sender, life): (&Arc<Session<X>>, u32),
         reply: Reply,
         answer: (SessionId, &Outcome<'_>),
         outbox: &mut Outbox<X>,
@@ -127,13 +129,18 @@ impl<X> Broker<X> {
             Outcome::Response(value) => value.bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
-        sender.post_notice(expected, &self.config.limits, outbox, |out, notice| match reply {
-            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
-            Reply::FilterEvent(conversation) => {
-                message::put_request(out, Service::FilterResponse, notice);
-                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
-            }
-        })
+        sender.post_outcome(
+            (expected, life),
+            &self.config.limits,
+            outbox,
+            |out, notice| match reply {
+                Reply::Response(conversation) => put_outcome(out, conversation, outcome),
+                Reply::FilterEvent(conversation) => {
+                    message::put_request(out, Service::FilterResponse, notice);
+                    FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+                }
+            },
+        )
     }
 }
 

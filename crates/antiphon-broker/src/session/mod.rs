@@ -90,6 +90,8 @@ struct State<X> {
     ended: bool,
     connection: Connection,
     connected: bool,
+    /// How often it began anew.
+    life: u32,
     /// Present if the session can be taken up again.
     kept: Option<Box<Kept>>,
     pending: Pending<X>,
@@ -144,6 +146,7 @@ impl<X> Session<X> {
                 ended: false,
                 connection: Connection::FIRST,
                 connected: true,
+                life: 0,
                 kept: kept.map(Box::new),
                 pending: Pending::default(),
                 handlers: Vec::new(),
