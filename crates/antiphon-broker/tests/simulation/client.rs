@@ -177,6 +177,10 @@ impl World {
         self.links.push(Link::new(who, room as usize));
         let delay = self.latency();
         self.links[link].last_arrival = self.now + delay;
+        if self.plan.cuts > 0 && !self.is_healing && self.random.chance(10) {
+            let soon = self.random.between(0..8_000);
+            self.later(soon, Event::Cut(who));
+        }
         self.later(delay, Event::Handshake(link, query));
     }
 
@@ -274,6 +278,7 @@ impl World {
         let message = Message::decode(bytes).unwrap();
         self.note(|| format!("c{who} {session} hears {message:?}"));
         if message == Message::Abort {
+            self.record.aborted.insert(session);
             return self.give_up(who);
         }
         self.clients[who].received += 1;
@@ -431,9 +436,10 @@ impl World {
         self.give_up(who);
         if let Some(link) = link {
             // The server reads what is on its way, then the end.
-            self.links[link].is_cut = true;
-            self.links[link].arrives_still = true;
-            let end = self.links[link].last_arrival + 1;
+            let this = &mut self.links[link];
+            this.arrives_still = this.arrives_still || !this.is_cut;
+            this.is_cut = true;
+            let end = this.last_arrival + 1;
             self.later(end.saturating_sub(self.now), Event::ServerNotices(link));
         }
     }

@@ -20,6 +20,7 @@ use crate::record::Record;
 use crate::record::Serial;
 use crate::record::Stamp;
 use crate::record::What;
+use crate::server::SPECTATOR;
 use crate::wire;
 use crate::world::SWEEP;
 
@@ -71,6 +72,7 @@ impl<'r> Judge<'r> {
 
     fn call(&mut self, serial: Serial, call: &Call) {
         let is_due = call.closed.is_none() && (self.is_present)(call.session);
+        let is_due = is_due || self.is_shut_down(call);
         let is_late = |at: &Micros| call.closed.is_some_and(|closed| *at > closed);
         let times = call.replies.iter().map(|(at, _)| at);
         if times.chain(call.events.iter().map(|(at, ..)| at)).any(is_late) {
@@ -115,9 +117,9 @@ impl<'r> Judge<'r> {
             }
             Expect::Wait => {
                 // While sessions end one after the other a lock passes through many hands.
-                let is_shut_down = self.model.shut_down.is_some_and(|moment| moment <= at);
+                let is_ended = self.breaks(call.session).iter().any(|end| *end <= at);
                 let is_granted = self.model.grants.iter().any(|grant| grant.0 == serial);
-                matches!(what, What::Grant(_)) && (is_granted || is_shut_down)
+                matches!(what, What::Grant(_)) && (is_granted || is_ended)
             }
             Expect::Matches(matches) => *what == What::Count(matches.len() as u32),
             Expect::Handlers(handlers) if handlers.is_empty() => {
@@ -145,6 +147,13 @@ impl<'r> Judge<'r> {
         };
         if call.deliveries.len() > most {
             self.fault(serial, "was delivered to several");
+        }
+        let is_there = |to: &&SessionId| (self.is_present)(**to) && self.breaks(**to).is_empty();
+        if call.who == SPECTATOR
+            && call.deliveries.is_empty()
+            && recipients.iter().any(|to| is_there(&to))
+        {
+            self.fault(serial, "was asked during a write, and is lost");
         }
         if call.deliveries.iter().any(|delivery| !recipients.contains(&delivery.to)) {
             self.fault(serial, "was delivered to somebody else");
@@ -198,12 +207,21 @@ impl<'r> Judge<'r> {
                         (at / 1_000 >= deadline / 1_000).then_some(deadline)
                     }
                     Reason::NO_SUCH_SESSION => ends.iter().copied().find(since),
-                    Reason::SESSION_CLOSED => self.model.shut_down.filter(since),
+                    Reason::SESSION_CLOSED => self.model.is_shut_down.filter(since),
                     _ => None,
                 };
                 match why {
                     None => self.fault(serial, format!("failed without a reason: {what:?}")),
                     Some(end) => self.unanswered(serial, call, (recipients, end)),
+                }
+                let owner = match recipients {
+                    [only] => Some(*only),
+                    _ => call.deliveries.first().map(|delivery| delivery.to),
+                };
+                let in_time = |end: &Micros| *end >= arrived && *end < deadline;
+                let ended = owner.is_some_and(|owner| self.breaks(owner).iter().any(in_time));
+                if *reason == Reason::REQUEST_TIME_OUT && ended {
+                    self.fault(serial, "outlived its recipient");
                 }
                 let is_there =
                     |to: &SessionId| (self.is_present)(*to) && self.breaks(*to).is_empty();
@@ -215,6 +233,14 @@ impl<'r> Judge<'r> {
                 self.fault(serial, format!("ended by {what:?}"));
             }
         }
+    }
+
+    /// Whether its session was there until the server was shut down: then all that it asked was answered before.
+    fn is_shut_down(&self, call: &Call) -> bool {
+        let moment = self.model.is_shut_down.unwrap_or_default();
+        call.arrived.is_some_and(|arrived| arrived.0 < moment)
+            && self.record.aborted.contains(&call.session)
+            && self.breaks(call.session) == [moment]
     }
 
     /// The answer that counts: the first that was served after the call.
@@ -339,20 +365,27 @@ impl<'r> Judge<'r> {
 
     /// A lock has one holder after the other, and each is told.
     fn grants(&mut self) {
-        let mut hands: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut hands: BTreeMap<(&str, u64), u64> = BTreeMap::new();
         for &(serial, hand) in &self.model.grants {
             let call = &self.record.calls[serial];
+            let Ask::Acquire(name, _) = call.ask else { continue };
             let Some((_, What::Grant(sequence))) = call.replies.first() else {
                 if call.closed.is_none() && (self.is_present)(call.session) {
                     self.fault(serial, "was granted a lock, but not told");
                 }
                 continue;
             };
-            if *hands.entry(hand).or_insert(*sequence) != *sequence {
+            if *hands.entry((name, hand)).or_insert(*sequence) != *sequence {
                 self.fault(serial, "has another grant for the same hold");
             }
         }
-        if !hands.values().is_sorted_by(|before, after| before < after) {
+        let grants: BTreeSet<_> = hands.values().collect();
+        let held: Vec<_> = hands.iter().collect();
+        let is_in_order = held.windows(2).all(|two| {
+            let [(before, first), (after, second)] = two else { return true };
+            before.0 != after.0 || first < second
+        });
+        if grants.len() < hands.len() || !is_in_order {
             self.faults.push(format!("locks were granted out of order: {hands:?}"));
         }
     }

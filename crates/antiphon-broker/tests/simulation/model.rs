@@ -35,7 +35,12 @@ pub(crate) struct Known {
     pub(crate) who: Who,
     pub(crate) is_alive: bool,
     pub(crate) is_connected: bool,
-    can_come_back: bool,
+    /// For how long it is kept without a connection; 0 if it cannot come back.
+    kept_for: Micros,
+    /// When it lost its connection.
+    lost: Micros,
+    /// There is a reason for its end.
+    pub(crate) may_end: bool,
     registered: Vec<&'static str>,
     /// When it ended or began anew.
     pub(crate) breaks: Vec<Micros>,
@@ -76,7 +81,8 @@ pub(crate) struct Model {
     pub(crate) grants: Vec<(Serial, u64)>,
     hands: u64,
     pub(crate) cancelled: Vec<Serial>,
-    pub(crate) shut_down: Option<Micros>,
+    /// When the server was shut down.
+    pub(crate) is_shut_down: Option<Micros>,
     /// Handlers may be passed over because they have enough to do.
     tight: bool,
 }
@@ -86,12 +92,14 @@ impl Model {
         Self { tight, ..Self::default() }
     }
 
-    pub(crate) fn opened(&mut self, session: SessionId, who: Who, can_come_back: bool) {
+    pub(crate) fn opened(&mut self, session: SessionId, who: Who, kept_for: Micros) {
         let known = Known {
             who,
             is_alive: true,
             is_connected: true,
-            can_come_back,
+            kept_for,
+            lost: 0,
+            may_end: false,
             registered: Vec::new(),
             breaks: Vec::new(),
         };
@@ -103,26 +111,56 @@ impl Model {
         self.sessions.iter().filter(|(_, known)| known.is_alive).map(|(session, _)| *session)
     }
 
+    /// The sessions that are there although they have been without a connection for too long.
+    pub(crate) fn overdue(&self, now: Micros) -> Vec<SessionId> {
+        let is_overdue =
+            |known: &Known| !known.is_connected && now >= known.lost + known.kept_for + MILLISECOND;
+        self.alive().filter(|session| is_overdue(&self.sessions[session])).collect()
+    }
+
+    /// Whether a client may not know how a session counts.
+    pub(crate) fn has_begun_anew(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|known| !known.breaks.is_empty())
+    }
+
+    /// Something happens after which a session may end.
+    pub(crate) fn may_end(&mut self, session: SessionId) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.may_end = true;
+        }
+    }
+
     pub(crate) fn is_alive(&self, session: SessionId) -> bool {
         self.sessions.get(&session).is_some_and(|known| known.is_alive)
     }
 
-    pub(crate) fn ended(&mut self, session: SessionId, now: Micros) {
-        let Some(known) = self.sessions.get_mut(&session) else { return };
-        known.is_alive = false;
-        known.is_connected = false;
-        known.registered.clear();
-        known.breaks.push(now);
-        self.listeners.retain(|listener| listener.session != session);
-        self.tell(session, Change::Closed);
-        self.forget_locks(session);
+    /// Sessions end in one call, in whatever order: who hears of whose end, and has whose lock for a moment, is all the
+    /// same.
+    pub(crate) fn ended(&mut self, ended: &[SessionId], now: Micros) {
+        ended.iter().for_each(|session| self.tell(*session, Change::Closed));
+        self.listeners.retain(|listener| !ended.contains(&listener.session));
+        for session in ended {
+            let Some(known) = self.sessions.get_mut(session) else { continue };
+            known.is_alive = false;
+            known.is_connected = false;
+            known.registered.clear();
+            known.breaks.push(now);
+        }
+        self.forget_locks(ended);
+    }
+
+    pub(crate) fn shut_down(&mut self, now: Micros) {
+        self.is_shut_down = Some(now);
+        self.ended(&self.alive().collect::<Vec<_>>(), now);
     }
 
     /// A connection is lost; without effect on a session that cannot come back, which has ended then.
-    pub(crate) fn lost(&mut self, session: SessionId) {
+    pub(crate) fn lost(&mut self, session: SessionId, now: Micros) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
-        if known.is_alive && known.can_come_back {
+        known.may_end = true;
+        if known.is_alive && known.kept_for > 0 {
             known.is_connected = false;
+            known.lost = now;
             self.forget_connection_locks(session);
             self.tell(session, Change::Disconnected);
         }
@@ -139,7 +177,7 @@ impl Model {
             known.registered.clear();
             known.breaks.push(now);
             self.listeners.retain(|listener| listener.session != session);
-            self.forget_locks(session);
+            self.forget_locks(&[session]);
         }
         self.tell(session, Change::Reconnected);
     }
@@ -147,7 +185,7 @@ impl Model {
     /// A call is served.
     pub(crate) fn serve(&mut self, session: SessionId, (serial, ask): (Serial, &Ask)) -> Expect {
         match ask {
-            ask if ask.is_request() && self.shut_down.is_some() => {
+            ask if ask.is_request() && self.is_shut_down.is_some() => {
                 Expect::Refused(Reason::CLUSTER_ROUTING)
             }
             Ask::Path(path) => Expect::Handlers(self.handlers(path)),
@@ -186,7 +224,10 @@ impl Model {
                 Expect::Done
             }
             Ask::Ping => Expect::Done,
-            Ask::Kick(other) if self.is_alive(*other) => Expect::Done,
+            Ask::Kick(other) if self.is_alive(*other) => {
+                self.may_end(*other);
+                Expect::Done
+            }
             Ask::Kick(_) => Expect::Refused(Reason::NO_SUCH_SESSION),
         }
     }
@@ -203,7 +244,7 @@ impl Model {
     fn handlers(&self, path: &str) -> Vec<SessionId> {
         let mut branch = path;
         loop {
-            let handles = |known: &&Known| known.registered.iter().any(|own| *own == branch);
+            let handles = |known: &&Known| known.registered.contains(&branch);
             let all: Vec<_> = self.sessions.iter().filter(|(_, known)| handles(known)).collect();
             let with_connection =
                 all.iter().filter(|(_, known)| known.is_connected).map(|(session, _)| **session);
@@ -275,11 +316,16 @@ impl Model {
         }
     }
 
-    fn forget_locks(&mut self, session: SessionId) {
-        self.locks.values_mut().for_each(|lock| lock.waits.retain(|wait| wait.session != session));
-        let held = self.locks.keys().filter(|name| self.holder(name) == Some(session));
-        for name in held.copied().collect::<Vec<_>>() {
+    fn forget_locks(&mut self, sessions: &[SessionId]) {
+        let is_left = |wait: &Wait| !sessions.contains(&wait.session);
+        self.locks.values_mut().for_each(|lock| lock.waits.retain(is_left));
+        let is_held =
+            |name: &&&str| self.holder(name).is_some_and(|holder| sessions.contains(&holder));
+        for name in self.locks.keys().filter(is_held).copied().collect::<Vec<_>>() {
             self.pass_on(name);
         }
     }
 }
+
+/// The precision of the broker's clock.
+const MILLISECOND: Micros = 1_000;

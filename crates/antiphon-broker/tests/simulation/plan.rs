@@ -99,6 +99,8 @@ pub(crate) struct Plan {
     /// Some bound may be met.
     pub(crate) tight: bool,
     pub(crate) shut_down: bool,
+    /// So little is kept of what was sent that some of it is lost.
+    pub(crate) forgets: bool,
     /// Bytes of the longest value.
     pub(crate) longest: u64,
     pub(crate) config: BrokerConfig,
@@ -122,6 +124,7 @@ impl Plan {
             _ if random.chance(30) => random.between(1..4),
             _ => 0,
         };
+        let forgets = cuts > 0 && random.chance(25);
         Self {
             clients,
             actions: random.between(10..70),
@@ -134,8 +137,14 @@ impl Plan {
             tight,
             shut_down: profile == Drain,
             longest: if slow { 200 } else { 8 },
-            config: config((tight, cuts > 0), random),
+            forgets,
+            config: config((tight, forgets), random),
         }
+    }
+
+    /// Whether a session may lose messages: they are not kept, or grant a lock of a connection that is no more.
+    pub(crate) fn loses(&self) -> bool {
+        self.forgets || self.talks.contains(&Talk::Lock)
     }
 
     /// Whether whatever is sent arrives soon.
@@ -181,18 +190,17 @@ fn answers(random: &mut Random) -> Vec<How> {
     answers
 }
 
-fn config((tight, cuts): (bool, bool), random: &mut Random) -> BrokerConfig {
+fn config((tight, forgets): (bool, bool), random: &mut Random) -> BrokerConfig {
     let limits = Limits {
         mailbox: if tight { random.between(200..1_500) as usize } else { 1 << 20 },
         requests_per_handler: if tight { random.between(1..8) as u32 } else { 1_000 },
         requests_per_sender: if tight { random.between(1..12) as u32 } else { 1_000 },
         ..Limits::default()
     };
-    let few = cuts && random.chance(25);
     let recovery = Recovery {
         keep_for: Duration::from_millis(*random.pick(&[0, 400, 2_000, 60_000, 60_000, 60_000])),
-        messages: if few { random.between(1..12) as usize } else { 10_000 },
-        bytes: if few { random.between(100..1_000) as usize } else { 1 << 20 },
+        messages: if forgets { random.between(1..12) as usize } else { 10_000 },
+        bytes: if forgets { random.between(100..1_000) as usize } else { 1 << 20 },
     };
     let choices = [Choice::LeastInFlight, Choice::RoundRobin, Choice::Sticky];
     BrokerConfig {

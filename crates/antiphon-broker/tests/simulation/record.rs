@@ -1,6 +1,7 @@
 //! What happened, as those at the edges saw it: who asked what, what arrived, who was handed it, what came back.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::SessionId;
@@ -107,6 +108,8 @@ pub(crate) struct Record {
     pub(crate) told: BTreeMap<SessionId, Vec<Stamp>>,
     /// What each listener, named by its call, was told: which session, and what.
     pub(crate) heard: BTreeMap<Serial, Vec<(SessionId, Change)>>,
+    /// The sessions that were told that they are over.
+    pub(crate) aborted: BTreeSet<SessionId>,
     /// How many messages were served.
     pub(crate) served: u64,
     pub(crate) faults: Vec<String>,
@@ -188,8 +191,11 @@ pub(crate) fn conversation_of(serial: Serial) -> u64 {
     serial as u64 + 1
 }
 
+/// Whether a client matches.
+type Matches = fn(Who) -> bool;
+
 /// Filters, and which clients match each.
-pub(crate) const FILTERS: &[(&str, fn(Who) -> bool)] = &[
+pub(crate) const FILTERS: &[(&str, Matches)] = &[
     ("hasRoles [\"guest\"]", |_| true),
     ("hasRoles [\"even\"]", |who| who % 2 == 0),
     ("hasRoles [\"odd\"] and $Principal ne \"c3\"", |who| who % 2 == 1 && who != 3),

@@ -16,6 +16,7 @@ use antiphon_broker::Outbox;
 use antiphon_broker::Session;
 use antiphon_broker::Spare;
 use antiphon_wire::connect::ConnectionRequest;
+use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::put_refused;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::ids::SessionToken;
@@ -24,11 +25,14 @@ use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket;
 use antiphon_wire::websocket::Event as Frame;
 
+use crate::model::Expect;
 use crate::model::Model;
 use crate::network::LinkId;
 use crate::network::Micros;
+use crate::network::Who;
 use crate::plan::Family;
 use crate::plan::Plan;
+use crate::record::Ask;
 use crate::record::Record;
 use crate::wire;
 use crate::world::Event;
@@ -62,6 +66,9 @@ pub(crate) struct Server {
     spectator: Sat,
     /// How many bytes may wait for a session.
     most_waiting: usize,
+    /// Sessions end only if somebody wants it.
+    is_gentle: bool,
+    keep_for: Micros,
 }
 
 impl Server {
@@ -80,6 +87,8 @@ impl Server {
             sessions: BTreeMap::new(),
             listed: BTreeSet::new(),
             spectator,
+            is_gentle: plan.is_prompt() && !plan.tight,
+            keep_for: plan.config.recovery.keep_for.as_micros() as Micros,
             most_waiting: (2 * plan.config.limits.mailbox).max(recovery) + LONGEST_MESSAGE,
         }
     }
@@ -102,16 +111,21 @@ impl Server {
     }
 
     /// Tells the model which sessions have ended, if some have.
-    fn sync(&self, model: &mut Model, now: Micros) {
+    fn sync(&self, model: &mut Model, record: &mut Record, now: Micros) {
         let sessions = self.broker.stats().sessions;
-        if sessions == model.alive().count() + 1 || model.shut_down.is_some() {
+        if sessions == model.alive().count() + 1 || model.is_shut_down.is_some() {
             return;
         }
-        for session in model.alive().collect::<Vec<_>>() {
-            if !wire::exists(&self.ask(&wire::properties_of(session), millis(now))) {
-                model.ended(session, now);
+        let is_there =
+            |session| wire::exists(&self.ask(&wire::properties_of(session), millis(now)));
+        let ended: Vec<_> = model.alive().filter(|session| !is_there(*session)).collect();
+        for session in &ended {
+            // Elsewhere silence, a full mailbox or lost messages may be the reason.
+            if self.is_gentle && !model.sessions[session].may_end {
+                record.fault(format!("{session} has ended without a reason"));
             }
         }
+        model.ended(&ended, now);
         assert_eq!(sessions, model.alive().count() + 1, "sessions that are not counted");
     }
 }
@@ -168,16 +182,21 @@ impl World {
         let seat = Seat(Cell::new((None, link)));
         match self.server.broker.open(opening, seat, &mut self.server.outbox) {
             Ok(session) => {
-                let (id, can_come_back) = (session.id(), session.can_come_back());
+                let id = session.id();
+                let wanted = request.reconnect_timeout * 1_000;
+                let kept_for = self.server.keep_for.min(wanted);
+                if session.can_come_back() != (kept_for > 0) {
+                    self.record.fault(format!("{id} may come back, or may not"));
+                }
                 self.note(|| format!("{id} opens for client {who} on link {link}"));
                 self.server.sessions.insert(id, session);
                 self.links[link].number = Some(Connection::FIRST);
                 self.links[link].session = Some(id);
-                self.model.opened(id, who, can_come_back);
+                self.model.opened(id, who, kept_for);
             }
             Err(refusal) => self.refuse(link, request, refusal),
         }
-        self.server.sync(&mut self.model, self.now);
+        self.server.sync(&mut self.model, &mut self.record, self.now);
     }
 
     fn take_up(&mut self, link: LinkId, request: &ConnectionRequest) {
@@ -199,19 +218,29 @@ impl World {
                 self.note(|| {
                     format!("{id} is back on link {link}{}", if is_anew { " anew" } else { "" })
                 });
+                let family = self.clients[self.links[link].client].family;
+                let repeats_rightly = family != Family::JavaScript;
+                if is_anew
+                    && repeats_rightly
+                    && !self.plan.loses()
+                    && !self.model.has_begun_anew(id)
+                {
+                    self.record.fault(format!("{id} begins anew, but nothing was lost"));
+                }
                 self.model.reconnected(id, is_anew, self.now);
             }
-            Err(refusal) => self.refuse(link, request, refusal),
+            Err(refusal) => {
+                let is_lost = refusal == Refusal::ReconnectionFailedMessageLoss;
+                if is_lost && !self.plan.loses() {
+                    self.record.fault(format!("link {link} is refused, but nothing was lost"));
+                }
+                self.refuse(link, request, refusal);
+            }
         }
-        self.server.sync(&mut self.model, self.now);
+        self.server.sync(&mut self.model, &mut self.record, self.now);
     }
 
-    fn refuse(
-        &mut self,
-        link: LinkId,
-        request: &ConnectionRequest,
-        why: antiphon_wire::connect::Refusal,
-    ) {
+    fn refuse(&mut self, link: LinkId, request: &ConnectionRequest, why: Refusal) {
         self.note(|| format!("link {link} is refused: {why:?}"));
         let mut bytes = Vec::new();
         websocket::put_message(&mut bytes, 3, |out| {
@@ -232,7 +261,7 @@ impl World {
         let Some(id) = this.session else { return };
         let session = self.server.sessions[&id].clone();
         let end = self.serve(link, &session);
-        self.server.sync(&mut self.model, self.now);
+        self.server.sync(&mut self.model, &mut self.record, self.now);
         match end {
             End::No => {}
             End::Deaf => self.links[link].is_deaf = true,
@@ -242,13 +271,14 @@ impl World {
                 self.lose(link);
             }
             End::Closed => {
+                self.model.may_end(id);
                 self.links[link].is_deaf = true;
                 self.server.broker.close(
                     &session,
                     CloseReason::ClosedByClient,
                     &mut self.server.outbox,
                 );
-                self.server.sync(&mut self.model, self.now);
+                self.server.sync(&mut self.model, &mut self.record, self.now);
             }
         }
         self.deliver();
@@ -278,7 +308,7 @@ impl World {
                     }
                     if was_alive {
                         arrive(record, model, (id, message), now);
-                        server.sync(model, now);
+                        server.sync(model, record, now);
                     }
                     if matches!(next, Next::Closed) {
                         break End::Deaf;
@@ -308,9 +338,9 @@ impl World {
         self.server.broker.lose(&session, number, millis(self.now), &mut self.server.outbox);
         if is_present {
             self.note(|| format!("{id} loses link {link}"));
-            self.model.lost(id);
+            self.model.lost(id, self.now);
         }
-        self.server.sync(&mut self.model, self.now);
+        self.server.sync(&mut self.model, &mut self.record, self.now);
         self.deliver();
     }
 
@@ -341,14 +371,25 @@ impl World {
 
     /// Writes what waits for a session; the first bytes of it.
     pub(crate) fn write(&mut self, session: &Sat) -> Vec<u8> {
+        let now = self.now;
+        // What another thread may do during the write.
+        let mut asks = !self.plan.tight
+            && self.model.is_alive(session.id())
+            && self.model.is_shut_down.is_none()
+            && self.random.chance(10);
         let Self { links, random, server, record, .. } = self;
         server.listed.remove(&session.id());
-        let (mut start, mut used, most) = (None, None, server.most_waiting);
-        let flushed = session.flush(&mut server.spare, |connection, bytes| {
+        let Server { broker, spectator, spare, outbox, most_waiting: most, .. } = server;
+        let (mut start, mut used, most) = (None, None, *most);
+        let flushed = session.flush(spare, |connection, bytes| {
             if start.is_none() && bytes.len() > most {
                 record.fault(format!("{} bytes wait for {}", bytes.len(), session.id()));
             }
             start.get_or_insert_with(|| bytes[..bytes.len().min(16)].to_vec());
+            if std::mem::take(&mut asks) {
+                let message = ask_meanwhile(record, (spectator.id(), session.id()), now);
+                broker.batch(spectator, millis(now)).message(&message, outbox);
+            }
             match session.driver().link_of(connection) {
                 Some(link) => {
                     used = Some(link);
@@ -365,6 +406,7 @@ impl World {
             Flush::Finished => self.hang_up(link),
         }
         self.client_reads(link);
+        self.deliver();
         start.unwrap_or_default()
     }
 
@@ -391,22 +433,25 @@ impl World {
         // The spectator is never silent.
         let locks = self.server.ask(&wire::locks(), millis(self.now));
         for (name, holder) in wire::holders(locks) {
-            if self.model.holder(&name) != Some(holder) && self.model.shut_down.is_none() {
+            if self.model.holder(&name) != Some(holder) && self.model.is_shut_down.is_none() {
                 self.record.fault(format!("{holder} has the lock {name}"));
             }
         }
         self.server.broker.sweep(millis(self.now), &mut self.server.outbox);
-        self.server.sync(&mut self.model, self.now);
+        if let Err(mismatch) = self.server.broker.audit() {
+            self.record.fault(mismatch.to_string());
+        }
+        self.server.sync(&mut self.model, &mut self.record, self.now);
+        for session in self.model.overdue(self.now / 1_000 * 1_000) {
+            self.record.fault(format!("{session} is still there"));
+        }
         self.deliver();
     }
 
     pub(crate) fn shut_down(&mut self) {
         self.note(|| "the server shuts down".to_owned());
         self.server.broker.shut_down(&mut self.server.outbox);
-        for session in self.model.alive().collect::<Vec<_>>() {
-            self.model.ended(session, self.now);
-        }
-        self.model.shut_down = Some(self.now);
+        self.model.shut_down(self.now);
         self.deliver();
     }
 }
@@ -419,6 +464,17 @@ enum End {
     Replaced,
     Lost,
     Closed,
+}
+
+/// The spectator asks a session.
+fn ask_meanwhile(record: &mut Record, (from, to): (SessionId, SessionId), now: Micros) -> Vec<u8> {
+    let ask = Ask::Session(to);
+    let serial = record.call((SPECTATOR, from), ask.clone());
+    record.served += 1;
+    let call = &mut record.calls[serial];
+    call.arrived = Some((now, record.served));
+    call.expect = Some(Expect::Addressee(to, true));
+    wire::call(serial, &ask, 4, 0)
 }
 
 /// A message is served.
@@ -441,6 +497,7 @@ fn arrive(
             call.arrived = Some(place);
             call.expect = Some(model.serve(session, (serial, &call.ask)));
         }
+        Message::CloseRequest => model.may_end(session),
         message => {
             if let Some(stamp) = wire::stamp(&message) {
                 record.answers[stamp].arrived.get_or_insert(place);
@@ -448,6 +505,9 @@ fn arrive(
         }
     }
 }
+
+/// Who the spectator is among the clients: none.
+pub(crate) const SPECTATOR: Who = usize::MAX;
 
 /// The code of a connection response that says so.
 const RESTARTED: u8 = 106;

@@ -197,7 +197,9 @@ impl World {
     }
 
     fn cut(&mut self, who: Who) {
-        let Some(link) = self.clients[who].link else { return };
+        let Some(link) = self.clients[who].link.filter(|link| !self.links[*link].is_cut) else {
+            return;
+        };
         self.note(|| format!("link {link} of c{who} is cut"));
         self.links[link].is_cut = true;
         self.links[link].arrives_still = self.random.chance(50);
