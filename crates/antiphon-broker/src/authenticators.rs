@@ -198,6 +198,8 @@ impl<X> Broker<X> {
             // There may be no session yet that asks, so the question counts among what its recipient waits for.
             sender: session.clone(),
             reply: Reply::Opinion(ticket),
+            // The driver is told, whatever becomes of the session.
+            life: 0,
             deadline: now.after(timeout),
             timeout,
             sequence: 0,

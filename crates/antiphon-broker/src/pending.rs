@@ -20,6 +20,8 @@ pub(crate) struct InFlight<X> {
     /// Who asked.
     pub(crate) sender: Arc<Session<X>>,
     pub(crate) reply: Reply,
+    /// How often the sender had begun anew when it asked: it has given up what it asked before the last time.
+    pub(crate) life: u32,
     pub(crate) deadline: Millis,
     /// What the deadline allowed, for the text of the error.
     pub(crate) timeout: Duration,

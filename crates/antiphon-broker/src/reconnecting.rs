@@ -97,8 +97,7 @@ impl<X> Broker<X> {
                 self.forget_locks(&session, outbox);
                 self.forget_authenticators(&session);
                 self.undo(&session, remains, End::RecipientRestarted, outbox);
-                (inbound.received, inbound.replay) = (0, Replay::Sound);
-                inbound.life += 1;
+                inbound.begin_anew();
                 connection
             }
             TakenUp::Lost => {

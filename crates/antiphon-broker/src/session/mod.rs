@@ -96,6 +96,8 @@ struct State<X> {
     leaving: bool,
     connection: Connection,
     connected: bool,
+    /// How often it began anew.
+    life: u32,
     /// Present if the session can be taken up again.
     kept: Option<Box<Kept>>,
     pending: Pending<X>,
@@ -156,6 +158,7 @@ impl<X> Session<X> {
                 leaving: false,
                 connection: Connection::FIRST,
                 connected: true,
+                life: 0,
                 kept: kept.map(Box::new),
                 pending: Pending::default(),
                 handlers: Vec::new(),

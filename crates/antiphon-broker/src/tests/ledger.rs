@@ -147,6 +147,7 @@ fn a_request_that_ends_twice_is_found_while_others_are_in_flight() {
         let again = InFlight {
             sender: sender.session.clone(),
             reply: Reply::Response(ConversationId(1)),
+            life: 0,
             deadline: w.now,
             timeout: std::time::Duration::ZERO,
             sequence: 0,

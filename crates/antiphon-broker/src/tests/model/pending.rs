@@ -119,6 +119,7 @@ impl Both {
         let conversation = self.pending.insert(InFlight {
             sender: self.sender.clone(),
             reply: Reply::Response(ConversationId(serial)),
+            life: 0,
             deadline,
             timeout: Duration::ZERO,
             sequence: 0,
