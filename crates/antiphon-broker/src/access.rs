@@ -4,6 +4,7 @@
 mod explain;
 mod permission;
 mod principals;
+pub mod script;
 mod security;
 mod stock;
 

@@ -2,7 +2,6 @@
 //!
 //! The broker asks and is told; it knows no credentials. Services 5 and 203.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Decode;
@@ -22,28 +21,44 @@ use crate::profile::Profile;
 use crate::profile::Roles;
 use crate::properties::Properties;
 use crate::session::Session;
+use crate::time::Millis;
 
-/// What an authenticator grants.
+/// What an authenticator grants, for a time or for good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grant {
     /// The principal; empty for anonymous.
     pub principal: String,
     /// The roles, besides those that every session gets.
     pub roles: Roles,
-    /// The proposed properties that are accepted.
+    /// What the session gets of properties: user properties, `$Environment`, and the place and language of the client.
     pub properties: Properties,
+    /// When the session ends unless it is authenticated again.
+    pub expires: Option<Expiry>,
+}
+
+/// A moment, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// When the broker acts on it.
+    pub at: Millis,
+    /// What the session sees of it as `$ExpiryTime`: milliseconds since 1970.
+    pub wall_time: u64,
 }
 
 /// A session that wants to be authenticated again. It is answered by [`Batch::authenticated`].
 #[derive(Debug, Clone)]
 pub struct Authentication {
     conversation: ConversationId,
+    /// In which of its lives the session asked: one that began anew awaits no answer.
+    life: u32,
     /// The principal that it wants to be; empty for anonymous.
     pub principal: String,
     /// In their encoded form.
     credentials: Vec<u8>,
     /// The properties that it proposes.
     pub proposed: Vec<(String, String)>,
+    /// Those that it has.
+    pub properties: Properties,
 }
 
 impl Authentication {
@@ -61,7 +76,7 @@ impl<X> Batch<'_, X> {
         body: &[u8],
     ) -> Result<Next, ServiceError> {
         let ChangePrincipal { principal, credentials } = Decode::decode_all(body)?;
-        Ok(ask(conversation, principal, &credentials, &[]))
+        Ok(self.ask(conversation, principal, &credentials, &[]))
     }
 
     pub(crate) fn reauthenticate(
@@ -70,17 +85,40 @@ impl<X> Batch<'_, X> {
         body: &[u8],
     ) -> Result<Next, ServiceError> {
         let ReAuthenticate { principal, credentials, proposed } = Decode::decode_all(body)?;
-        Ok(ask(conversation, principal, &credentials, &proposed))
+        Ok(self.ask(conversation, principal, &credentials, &proposed))
+    }
+
+    fn ask(
+        &self,
+        conversation: ConversationId,
+        principal: &str,
+        credentials: &Credentials<'_>,
+        proposed: &[(&str, &str)],
+    ) -> Next {
+        let mut encoded = Vec::new();
+        credentials.encode(&mut encoded);
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        Next::Authenticate(Box::new(Authentication {
+            conversation,
+            life: self.inbound.life,
+            principal: principal.to_owned(),
+            credentials: encoded,
+            proposed: proposed.iter().map(owned).collect(),
+            properties: self.profile.properties.clone(),
+        }))
     }
 
     /// Answers [`Next::Authenticate`]: with a grant the session is from here on whom it says, without it the session
-    /// stays who it is.
+    /// stays who it is. A session that began anew meanwhile does not know that it asked, and nothing changes.
     pub fn authenticated(
         &mut self,
         authentication: &Authentication,
         grant: Option<Grant>,
         outbox: &mut Outbox<X>,
     ) {
+        if authentication.life != self.inbound.life {
+            return;
+        }
         let accepted = grant.is_some();
         if let Some(grant) = grant {
             self.broker.become_principal(self.session, &grant, outbox);
@@ -95,34 +133,19 @@ impl<X> Broker<X> {
     fn become_principal(&self, session: &Arc<Session<X>>, grant: &Grant, outbox: &mut Outbox<X>) {
         self.change_profile(session, outbox, |profile| {
             let mut properties = profile.properties.clone();
-            properties.adopt_user(&grant.properties);
+            properties.adopt(&grant.properties);
             properties.extend([(PRINCIPAL.into(), grant.principal.as_str().into())]);
+            properties.expire(grant.expires.map(|expiry| expiry.wall_time));
             let roles = self.roles_of(grant);
             let access = self.access(&roles);
             Profile { properties, ..profile.clone() }.with_roles(roles, access)
         });
+        session.set_expires(grant.expires.map_or(Millis::NEVER, |expiry| expiry.at));
     }
 
     /// The granted roles and those that every such session gets.
     pub(crate) fn roles_of(&self, grant: &Grant) -> Roles {
-        let everyone: &BTreeSet<Arc<str>> = self.config.security.roles_for(&grant.principal);
-        grant.roles.union(everyone).cloned().collect()
+        let security = self.security();
+        grant.roles.union(security.roles_for(&grant.principal)).cloned().collect()
     }
-}
-
-fn ask(
-    conversation: ConversationId,
-    principal: &str,
-    credentials: &Credentials<'_>,
-    proposed: &[(&str, &str)],
-) -> Next {
-    let mut encoded = Vec::new();
-    credentials.encode(&mut encoded);
-    let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
-    Next::Authenticate(Authentication {
-        conversation,
-        principal: principal.to_owned(),
-        credentials: encoded,
-        proposed: proposed.iter().map(owned).collect(),
-    })
 }

@@ -24,6 +24,7 @@ use crate::error::ServiceError;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
+use crate::security::SecurityUpdate;
 use crate::session::Connection;
 use crate::session::Inbound;
 use crate::session::Session;
@@ -52,8 +53,12 @@ pub struct Batch<'b, X> {
 pub enum Next {
     /// Goes on.
     Continue,
-    /// Asks an authenticator and then calls [`Batch::authenticated`], before the next message of this session.
-    Authenticate(Authentication),
+    /// Asks an authenticator and then calls [`Batch::authenticated`], of this batch or a later one, before the next
+    /// message of this session.
+    Authenticate(Box<Authentication>),
+    /// Carries out a change of principals or roles, all of it or nothing, and then calls [`Batch::security_updated`], of
+    /// this batch or a later one, before the next message of this session.
+    UpdateSecurity(Box<SecurityUpdate>),
     /// Reads no more: the session has ended.
     Closed,
     /// Drops the connection and tells [`Broker::lose`]: the client has lost messages without noticing. When it comes
@@ -169,6 +174,19 @@ impl<'b, X> Batch<'b, X> {
                 self.deregister(conversation, body, outbox)
             }
             Service::SystemPing | Service::UserPing => self.ping(conversation, body, outbox),
+            Service::GetSystemAuthentication => self.get_principals(conversation, body, outbox),
+            Service::UpdateSystemAuthentication => {
+                return self.update_principals(conversation, body, outbox);
+            }
+            Service::GetSecurityConfiguration => self.get_security(conversation, body, outbox),
+            Service::UpdateSecurityConfiguration => {
+                return self.update_security(conversation, body, outbox);
+            }
+            Service::ListGlobalPermissions => {
+                self.list_global_permissions(conversation, body, outbox)
+            }
+            Service::ListPathPermissions => self.list_path_permissions(conversation, body, outbox),
+            Service::RevokeAuthentication => self.revoke_authentication(conversation, body, outbox),
             Service::ChangePrincipal => return self.change_principal(conversation, body),
             Service::ReAuthenticate => return self.reauthenticate(conversation, body),
             Service::CloseClient => self.close_client(conversation, body, outbox),
@@ -194,7 +212,14 @@ impl<'b, X> Batch<'b, X> {
             Service::ReleaseSessionLock => self.release_lock(conversation, body, outbox),
             Service::GetSessionLock => self.get_lock(conversation, body, outbox),
             Service::GetSessionLocks => self.get_locks(conversation, body, outbox),
-            Service::SessionPropertiesEvent
+            Service::AuthenticatorRegistration => {
+                self.register_authenticator(conversation, body, outbox)
+            }
+            Service::AuthenticatorDeregistration => {
+                self.deregister_authenticator(conversation, body, outbox)
+            }
+            Service::Authenticator
+            | Service::SessionPropertiesEvent
             | Service::MessagingReceiverClient
             | Service::FilterResponse => Err(unsupported()),
         }?;

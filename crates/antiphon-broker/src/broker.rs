@@ -1,5 +1,6 @@
 //! The broker: what all sessions share, and how they begin and end.
 
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
@@ -14,12 +15,11 @@ use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::Outcome;
 use arc_swap::ArcSwap;
 use arc_swap::Guard;
-use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 
-use crate::access::Access;
+use crate::authenticators::Authenticators;
 use crate::batch::Batch;
 use crate::config::BrokerConfig;
 use crate::config::Fixed;
@@ -33,9 +33,9 @@ use crate::messaging::Ending;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::registry::Registry;
 use crate::routes::Routes;
+use crate::security::SecurityPolicy;
 use crate::session::Remains;
 use crate::session::Session;
 use crate::stats::Counts;
@@ -59,14 +59,16 @@ pub struct Broker<X> {
     /// registry, and before any session.
     pub(crate) listeners: Mutex<Listeners<X>>,
     pub(crate) locks: Mutex<Locks<X>>,
+    /// Taken after all others.
+    pub(crate) authenticators: Mutex<Authenticators<X>>,
     /// The sessions that can be taken up again.
     /// Keyed by secrets, so with the standard library's hash, which tells nobody how near a guess is.
     pub(crate) tokens: Mutex<std::collections::HashMap<SessionToken, SessionId>>,
     pub(crate) totals: Totals,
     /// Tells messages apart.
     pub(crate) hasher: RandomState,
-    /// What each set of roles may do, made once.
-    access: Mutex<HashMap<Roles, Arc<Access>>>,
+    /// Taken after all other locks.
+    pub(crate) security: Mutex<SecurityPolicy>,
     pub(crate) next_session: AtomicU64,
     /// A [`Phase`].
     pub(crate) phase: AtomicU8,
@@ -76,7 +78,9 @@ pub struct Broker<X> {
 impl<X> Broker<X> {
     /// Makes a broker without sessions.
     #[must_use]
-    pub fn new(config: BrokerConfig) -> Self {
+    pub fn new(mut config: BrokerConfig) -> Self {
+        let security =
+            SecurityPolicy::new(take(&mut config.security), take(&mut config.principals));
         Self {
             policy: ArcSwap::from_pointee(Policy::new(&config)),
             patience: Patience::new(&config),
@@ -85,10 +89,11 @@ impl<X> Broker<X> {
             registry: RwLock::default(),
             listeners: Mutex::default(),
             locks: Mutex::default(),
+            authenticators: Mutex::default(),
             tokens: Mutex::default(),
             totals: Totals::default(),
             hasher: RandomState::default(),
-            access: Mutex::default(),
+            security: Mutex::new(security),
             next_session: AtomicU64::new(1),
             phase: AtomicU8::new(Phase::Open as u8),
         }
@@ -115,12 +120,13 @@ impl<X> Broker<X> {
     }
 
     /// Does what is due: expires requests, sends pings, gives up clients that have been silent for too long and sessions
-    /// that have been without a connection for too long.
+    /// that have been without a connection for too long, ends sessions whose authentication is over.
     pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
         let due = |session: &&Arc<Session<X>>| {
             session.next_deadline() <= now
                 || session.lost_until() <= now
                 || self.is_noteworthy(session, now)
+                || session.expires() <= now
         };
         let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
         for session in &sessions {
@@ -132,6 +138,9 @@ impl<X> Broker<X> {
             }
             if self.is_noteworthy(session, now) {
                 self.watch(session, now, outbox);
+            }
+            if session.expires() <= now {
+                outbox.doomed.push((session.clone(), CloseReason::Expired));
             }
         }
         self.reap(outbox);
@@ -261,20 +270,6 @@ impl<X> Broker<X> {
         });
     }
 
-    /// What a set of roles may do.
-    pub(crate) fn access(&self, roles: &Roles) -> Arc<Access> {
-        let mut known = self.access.lock();
-        if let Some(access) = known.get(roles) {
-            return access.clone();
-        }
-        if known.len() >= MAX_KNOWN_ACCESS {
-            known.clear();
-        }
-        let access = Arc::new(self.config.security.compile(roles));
-        known.insert(roles.clone(), access.clone());
-        access
-    }
-
     /// Gives a session the profile that `change` makes of its present one, and tells the listeners. A session that has
     /// ended keeps what it was.
     pub(crate) fn change_profile(
@@ -319,6 +314,7 @@ impl<X> Broker<X> {
         listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
+        self.forget_authenticators(session);
         self.undo(session, remains, End::RecipientEnded, outbox);
     }
 
@@ -367,6 +363,3 @@ impl<X> Broker<X> {
 
 /// A guess at the length of messages that are mostly header.
 const SMALL: usize = 64;
-
-/// Servers have a handful of sets of roles; beyond this the memory of them begins anew.
-const MAX_KNOWN_ACCESS: usize = 1024;

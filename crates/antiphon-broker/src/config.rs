@@ -1,5 +1,6 @@
 //! What a broker is told: who it is, what it allows, and every bound.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use antiphon_wire::ids::NodeId;
@@ -8,6 +9,7 @@ use antiphon_wire::recovery::Bounds;
 use foldhash::HashMap;
 use foldhash::HashMapExt;
 
+use crate::access::Principals;
 use crate::access::Security;
 
 /// The configuration of a broker.
@@ -25,8 +27,12 @@ pub struct BrokerConfig {
     pub choice: Choice,
     /// Exceptions for branches of the path hierarchy.
     pub paths: Vec<PathRule>,
-    /// Who may do what.
+    /// Who may do what, to begin with.
     pub security: Security,
+    /// Who is known, to begin with.
+    pub principals: Principals,
+    /// The names under which sessions may register as authenticators.
+    pub authenticators: BTreeSet<String>,
     /// How sessions are kept that lose their connection.
     pub recovery: Recovery,
     /// When a client that says nothing is taken for gone.
@@ -99,6 +105,8 @@ impl Default for BrokerConfig {
             choice: Choice::LeastInFlight,
             paths: Vec::new(),
             security: Security::stock(),
+            principals: Principals::default(),
+            authenticators: BTreeSet::new(),
             recovery: Recovery::default(),
             liveness: Liveness::default(),
             notes: false,
@@ -177,14 +185,14 @@ pub(crate) struct Fixed {
     pub(crate) node: NodeId,
     pub(crate) server_name: String,
     pub(crate) ping_period: Duration,
-    pub(crate) security: Security,
+    pub(crate) authenticators: BTreeSet<String>,
     pub(crate) notes: bool,
 }
 
 impl Fixed {
     pub(crate) fn new(config: BrokerConfig) -> Self {
-        let BrokerConfig { node, server_name, ping_period, security, notes, .. } = config;
-        Self { node, server_name, ping_period, security, notes }
+        let BrokerConfig { node, server_name, ping_period, authenticators, notes, .. } = config;
+        Self { node, server_name, ping_period, authenticators, notes }
     }
 }
 

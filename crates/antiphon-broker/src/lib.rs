@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`broker`](Broker), `opening`, `batch` | the calls above; dispatch only |
 //! | `messaging` | requests, responses and handlers |
-//! | `control`, `events`, `locks`, `authentication` | the other services, a family each |
+//! | `control`, `events`, `locks`, `authentication`, `security` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
@@ -24,6 +24,7 @@
 //! | [`access`], [`roles`], [`properties`] | what a session may do, and what it is known by |
 
 mod authentication;
+mod authenticators;
 mod batch;
 mod broker;
 mod choice;
@@ -41,9 +42,11 @@ mod opening;
 mod outbox;
 mod pending;
 mod profile;
+mod reading;
 mod reconnecting;
 mod registry;
 mod routes;
+mod security;
 mod session;
 mod stats;
 mod time;
@@ -57,7 +60,10 @@ pub mod properties;
 pub mod roles;
 
 pub use crate::authentication::Authentication;
+pub use crate::authentication::Expiry;
 pub use crate::authentication::Grant;
+pub use crate::authenticators::Opinion;
+pub use crate::authenticators::Question;
 pub use crate::batch::Batch;
 pub use crate::batch::Next;
 pub use crate::broker::Broker;
@@ -73,6 +79,8 @@ pub use crate::notes::Note;
 pub use crate::opening::Opening;
 pub use crate::outbox::Outbox;
 pub use crate::profile::Roles;
+pub use crate::security::Script;
+pub use crate::security::SecurityUpdate;
 pub use crate::session::Connection;
 pub use crate::session::Flush;
 pub use crate::session::Session;

@@ -19,6 +19,8 @@ use crate::outbox::Outbox;
 use crate::profile::PRINCIPAL;
 use crate::profile::Profile;
 use crate::profile::Roles;
+use crate::properties::ENVIRONMENT;
+use crate::properties::Properties;
 use crate::registry::SESSION_ID;
 use crate::session::Client;
 use crate::session::Session;
@@ -60,7 +62,10 @@ impl<X> Broker<X> {
             server: self.config.node.0,
             client: self.next_session.fetch_add(1, Relaxed),
         };
+        // From here on, so that what the session may do is not changed before it can be found.
+        let mut listeners = self.listeners.lock();
         let profile = self.profile(id, &opening);
+        let expires = opening.grant.expires.map_or(Millis::NEVER, |expiry| expiry.at);
         let Opening { request, start_time, token, now, .. } = opening;
         let kept = self.keep(request, token);
         let is_kept = kept.is_some();
@@ -68,6 +73,7 @@ impl<X> Broker<X> {
         let session = Arc::new(Session::new(id, driver, Client::of(request), start, profile));
         session.heard(now);
         session.set_next_ping(self.patience.next_ping(now));
+        session.set_expires(expires);
         let accepted = Accepted {
             session: id,
             token,
@@ -84,7 +90,6 @@ impl<X> Broker<X> {
             },
             &mut welcome,
         );
-        let mut listeners = self.listeners.lock();
         let mut registry = self.registry.write();
         if self.phase() != Phase::Open {
             return Err(Refusal::ServerInitialising);
@@ -107,23 +112,43 @@ impl<X> Broker<X> {
         Ok(session)
     }
 
+    /// The properties that a session is going to have, whoever it is: what an authenticator can know of it.
+    #[must_use]
+    pub fn foreseen(
+        &self,
+        family: ClientFamily,
+        client_address: &str,
+        connector: &str,
+    ) -> Properties {
+        [
+            ("$ClientType", client_type(family)),
+            ("$Transport", "WEBSOCKET"),
+            ("$ServerName", &self.config.server_name),
+            ("$Connector", connector),
+            ("$ClientIP", client_address),
+            ("$Country", ""),
+            ("$Language", ""),
+            ("$Latitude", "NaN"),
+            ("$Longitude", "NaN"),
+        ]
+        .into_iter()
+        .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+        .collect()
+    }
+
     fn profile(&self, id: SessionId, opening: &Opening<'_>) -> Profile {
-        let mut properties = opening.grant.properties.clone();
+        let Opening { request, client_address, connector, start_time, .. } = opening;
+        let mut properties = self.foreseen(request.family, client_address, connector);
+        properties.adopt(&opening.grant.properties);
         let text = |value: &str| Arc::<str>::from(value);
         properties.extend([
             (text(SESSION_ID), id.to_string().into()),
             (text(PRINCIPAL), text(&opening.grant.principal)),
-            (text("$ClientType"), text(client_type(opening.request.family))),
-            (text("$Transport"), text("WEBSOCKET")),
-            (text("$ServerName"), text(&self.config.server_name)),
-            (text("$Connector"), text(opening.connector)),
-            (text("$ClientIP"), text(&opening.client_address)),
-            (text("$Country"), text("")),
-            (text("$Language"), text("")),
-            (text("$Latitude"), text("NaN")),
-            (text("$Longitude"), text("NaN")),
-            (text("$StartTime"), opening.start_time.to_string().into()),
+            (text("$StartTime"), start_time.to_string().into()),
         ]);
+        let environment = opening.grant.properties.get(ENVIRONMENT);
+        properties.extend(environment.map(|said| (text(ENVIRONMENT), text(said))));
+        properties.expire(opening.grant.expires.map(|expiry| expiry.wall_time));
         let roles = self.roles_of(&opening.grant);
         let access = self.access(&roles);
         let bare = Profile { roles: Roles::new(), properties, access: access.clone() };

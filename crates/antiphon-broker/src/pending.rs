@@ -20,6 +20,8 @@ pub(crate) struct InFlight<X> {
     /// Who asked.
     pub(crate) sender: Arc<Session<X>>,
     pub(crate) reply: Reply,
+    /// How often the sender had begun anew when it asked: it has given up what it asked before the last time.
+    pub(crate) life: u32,
     pub(crate) deadline: Millis,
     /// What the deadline allowed, for the text of the error.
     pub(crate) timeout: Duration,
@@ -38,7 +40,13 @@ pub(crate) enum Reply {
     Response(ConversationId),
     /// As one event of its filter request.
     FilterEvent(ConversationId),
+    /// It is the driver that wants to know, and waits with this ticket.
+    Opinion(Ticket),
 }
+
+/// Names a question to an authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
 
 #[derive(Debug)]
 pub(crate) struct Pending<X> {

@@ -60,16 +60,25 @@ impl Properties {
         self.0.iter()
     }
 
-    /// Takes over the user properties of `granted`; beyond [`MAX_USER_PROPERTIES`] no new ones.
-    pub(crate) fn adopt_user(&mut self, granted: &Self) {
+    /// Takes over what was `granted`: user properties, beyond [`MAX_USER_PROPERTIES`] no new ones, and the fixed ones that
+    /// an authenticator may set.
+    pub(crate) fn adopt(&mut self, granted: &Self) {
         let mut room = MAX_USER_PROPERTIES.saturating_sub(self.user().count());
-        for (key, value) in granted.shared().filter(|(key, _)| !is_fixed(key)) {
-            let new = !self.0.contains_key(key);
+        for (key, value) in granted.shared().filter(|(key, _)| !is_fixed(key) || is_granted(key)) {
+            let new = !is_fixed(key) && !self.0.contains_key(key);
             if !new || room > 0 {
                 self.0.insert(key.clone(), value.clone());
                 room -= usize::from(new);
             }
         }
+    }
+
+    /// Notes when the session's authentication is over, in milliseconds since 1970.
+    pub(crate) fn expire(&mut self, time: Option<u64>) {
+        match time {
+            Some(time) => self.0.insert(EXPIRY_TIME.into(), time.to_string().into()),
+            None => self.0.remove(EXPIRY_TIME),
+        };
     }
 
     /// How many properties there are.
@@ -133,6 +142,25 @@ pub fn proposed<'a>(
     Properties(accepted)
 }
 
+/// The properties that a session gets of those that an authenticator `gives` it: user properties, `$Country`, `$Language`,
+/// `$Latitude` and `$Longitude`, in canonical form. Other fixed properties and what breaks a rule or a limit are dropped.
+pub fn given<'a>(gives: impl IntoIterator<Item = (&'a str, &'a str)>) -> Properties {
+    let mut accepted = Properties::default();
+    for (key, value) in gives {
+        if let Ok(change) = Change::new([(key, value)], [])
+            && let Ok((more, _)) = accepted.apply(&change)
+        {
+            accepted = more;
+        }
+    }
+    accepted
+}
+
+/// Whether an authenticator may set the fixed property `key`.
+fn is_granted(key: &str) -> bool {
+    matches!(key, "$Country" | "$Language" | "$Latitude" | "$Longitude")
+}
+
 /// Why properties or keys are refused.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PropertiesError {
@@ -178,9 +206,10 @@ pub enum PropertiesError {
     },
 }
 
-const ENVIRONMENT: &str = "$Environment";
+pub(crate) const ENVIRONMENT: &str = "$Environment";
+const EXPIRY_TIME: &str = "$ExpiryTime";
 
-fn check_user_key(key: &str) -> Result<(), PropertiesError> {
+pub(crate) fn check_user_key(key: &str) -> Result<(), PropertiesError> {
     if key.len() > MAX_KEY_BYTES {
         let key = key[..key.floor_char_boundary(MAX_KEY_BYTES)].to_owned();
         return Err(PropertiesError::KeyTooLong { key, limit: MAX_KEY_BYTES });

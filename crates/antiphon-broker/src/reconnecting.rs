@@ -95,8 +95,9 @@ impl<X> Broker<X> {
                 self.totals.restarted.fetch_add(1, Relaxed);
                 listeners.forget(&session);
                 self.forget_locks(&session, outbox);
+                self.forget_authenticators(&session);
                 self.undo(&session, remains, End::RecipientRestarted, outbox);
-                (inbound.received, inbound.replay) = (0, Replay::Sound);
+                inbound.begin_anew();
                 connection
             }
             TakenUp::Lost => {

@@ -1,6 +1,6 @@
 //! All open sessions: by id, and by the properties and roles that filters ask for.
 //!
-//! The index is kept in step by one rule: only [`Registry::update`] gives a session another profile.
+//! The index is kept in step by one rule: only [`Registry::update`] gives a session other properties or roles.
 
 use std::sync::Arc;
 

@@ -30,6 +30,7 @@ mod network;
 mod operations;
 mod page;
 mod problem;
+mod security;
 mod setting;
 mod span;
 pub(crate) mod suggestion;
@@ -67,6 +68,13 @@ pub use crate::config::problem::ConfigError;
 pub use crate::config::problem::Origin;
 pub use crate::config::problem::Problem;
 pub use crate::config::problem::Refused;
+pub use crate::config::security::AttemptsConfig;
+pub use crate::config::security::CertificateConfig;
+pub use crate::config::security::JwtConfig;
+pub use crate::config::security::NameIn;
+pub(crate) use crate::config::security::SESSION;
+pub use crate::config::security::SecurityConfig;
+pub use crate::config::security::WebhookConfig;
 pub use crate::config::span::Span;
 
 /// How a server behaves. The fields are named as in the file, but `listeners` is there `[[listener]]`, and `paths` is
@@ -95,6 +103,8 @@ pub struct Config {
     pub liveness: Liveness,
     /// How the server ends without harm. Table `[drain]` of the file.
     pub drain: Drain,
+    /// Who is let in. Table `[security]` of the file.
+    pub security: SecurityConfig,
     /// What is asked of the HTTP request with which a connection begins. Table `[http]` of the file.
     pub http: HttpConfig,
     /// Where operators ask. Table `[operations]` of the file.
@@ -185,6 +195,7 @@ impl Default for Config {
             recovery: broker.recovery,
             liveness: Liveness::default(),
             drain: Drain::default(),
+            security: SecurityConfig::default(),
             http: HttpConfig::default(),
             operations: OperationsConfig::default(),
             audit: AuditConfig::default(),

@@ -9,37 +9,45 @@
 
 use std::future::Future;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::task::ready;
 use std::time::Duration;
 use std::time::Instant;
 
+use antiphon_broker::Authentication;
 use antiphon_broker::Batch;
 use antiphon_broker::Connection as Number;
 use antiphon_broker::Next;
+use antiphon_broker::SecurityUpdate;
 use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Event;
 use antiphon_wire::websocket::Violation;
 use antiphon_wire::websocket::put_pong;
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio::time::sleep;
 use tokio::time::timeout;
 use tracing::debug;
 use tracing::trace;
 
+use crate::asking::Asking;
+use crate::auth::Granted;
 use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
 use crate::flush::Session;
 use crate::inbound::Inbound;
 use crate::line::Line;
-use crate::server::Shared;
+use crate::security::Updates;
+use crate::shared::Shared;
 use crate::socket::Signal;
 use crate::socket::Socket;
 
@@ -68,7 +76,15 @@ impl Connection {
     ) -> Self {
         let decoder = Decoder::new(shared.maximum_message);
         Self {
-            dialogue: Dialogue { shared, place, socket, decoder, over: None },
+            dialogue: Dialogue {
+                shared,
+                place,
+                socket,
+                decoder,
+                asking: None,
+                updating: None,
+                over: None,
+            },
             inbound,
             task: None,
             stall: None,
@@ -98,6 +114,12 @@ impl Connection {
                 return Poll::Ready(());
             }
             let dialogue = &mut self.dialogue;
+            if dialogue.asking.is_some() || dialogue.updating.is_some() {
+                ready!(dialogue.poll_answered(cx));
+                // What came behind the question waited.
+                self.inbound.take_rest(|bytes| dialogue.take(bytes));
+                continue;
+            }
             match self.inbound.poll_read(cx, |bytes| dialogue.take(bytes)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => self.dialogue.lose(&"the stream ended without a close frame"),
@@ -155,14 +177,20 @@ impl Connection {
 pub(crate) struct Place {
     session: Arc<Session>,
     number: Number,
+    client: IpAddr,
     /// Whether a client that closes the WebSocket closes its session. Python has no other way to say so; the others
     /// close the WebSocket also when they have lost the connection, and say it with a message when they close.
     closes_by_websocket: bool,
 }
 
 impl Place {
-    pub(crate) fn new(session: Arc<Session>, number: Number, family: ClientFamily) -> Self {
-        Self { session, number, closes_by_websocket: family == ClientFamily::Python }
+    pub(crate) fn new(
+        session: Arc<Session>,
+        number: Number,
+        client: IpAddr,
+        family: ClientFamily,
+    ) -> Self {
+        Self { session, number, client, closes_by_websocket: family == ClientFamily::Python }
     }
 }
 
@@ -172,6 +200,10 @@ struct Dialogue {
     place: Place,
     socket: Arc<Socket>,
     decoder: Decoder,
+    /// Nothing of the session is read while it waits to be authenticated.
+    asking: Option<Asking>,
+    /// Nothing of the session is read while a change that it asked for is under way.
+    updating: Option<JoinHandle<()>>,
     over: Option<Over>,
 }
 
@@ -184,8 +216,12 @@ enum Over {
     Lost,
 }
 
-/// Why a connection is read no more.
+/// Why a connection is read no more, for now or for ever.
 enum End {
+    /// The session has asked to be authenticated.
+    Ask(Box<Authentication>),
+    /// The session has asked for a change of principals or roles.
+    Update(Box<SecurityUpdate>),
     /// The broker has ended the session.
     ByBroker,
     /// The session has another connection, or has given this one up.
@@ -203,8 +239,12 @@ impl Dialogue {
         let (used, end) = self.take_frames(bytes, &mut outbox);
         match end {
             None => {}
+            Some(End::Ask(authentication)) => self.ask(authentication),
+            Some(End::Update(update)) => {
+                self.updating = Some(Updates::begin(&self.shared, &self.place.session, update));
+            }
             Some(End::ByBroker) => self.over = Some(Over::Ended),
-            Some(End::GivenUp) => self.over = Some(Over::Lost),
+            Some(End::GivenUp) => self.replaced(),
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
             Some(End::Lose(why)) => self.lose(&why),
         }
@@ -238,15 +278,51 @@ impl Dialogue {
         }
     }
 
+    fn ask(&mut self, authentication: Box<Authentication>) {
+        let Place { session, client, .. } = &self.place;
+        self.asking =
+            Some(Asking::new(&self.shared, session, (*client, &self.socket), authentication));
+    }
+
+    /// Ready when the session has been told what it waits for.
+    fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(updating) = &mut self.updating {
+            // A panic in it was told where it was caught.
+            let _ = ready!(Pin::new(updating).poll(cx));
+            self.updating = None;
+        }
+        self.poll_authenticated(cx)
+    }
+
+    /// Ready when the session has been told whether it is authenticated.
+    fn poll_authenticated(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(asking) = &mut self.asking {
+            let granted = ready!(asking.poll(cx));
+            self.answer(granted);
+        }
+        Poll::Ready(())
+    }
+
+    fn answer(&mut self, granted: Option<Granted>) {
+        if let Some(asking) = self.asking.take() {
+            asking.answer(&self.shared, &self.place.session, granted);
+        }
+    }
+
     /// Everything that will ever be written is written, or the socket takes nothing any more.
     fn written(&mut self) {
         match self.socket.signal() {
             Signal::Finished => self.over = Some(Over::Ended),
-            Signal::GivenUp => self.over = Some(Over::Lost),
+            Signal::GivenUp => self.replaced(),
             Signal::None | Signal::Blocked | Signal::Broken => {
                 self.lose(&"the socket takes no more bytes");
             }
         }
+    }
+
+    fn replaced(&mut self) {
+        self.over = Some(Over::Lost);
+        self.answer(None);
     }
 
     fn lose(&mut self, why: &dyn std::fmt::Display) {
@@ -254,6 +330,8 @@ impl Dialogue {
             return;
         }
         self.over = Some(Over::Lost);
+        // Before it can come back: then nothing of it is served before this answer.
+        self.answer(None);
         let Place { session, number, .. } = &self.place;
         debug!(session = %session.id(), %why, "connection lost");
         let now = self.shared.clock.now();
@@ -290,17 +368,8 @@ fn take_event(
                 Next::Continue => None,
                 Next::Closed => Some(End::ByBroker),
                 Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
-                Next::Authenticate(authentication) => {
-                    let grant = shared.authenticator.authenticate(
-                        &authentication.principal,
-                        authentication.credentials(),
-                        &authentication.proposed,
-                    );
-                    let principal = &authentication.principal;
-                    shared.reauthenticated(session.id(), principal, grant.is_some());
-                    batch.authenticated(&authentication, grant, outbox);
-                    None
-                }
+                Next::Authenticate(authentication) => Some(End::Ask(authentication)),
+                Next::UpdateSecurity(update) => Some(End::Update(update)),
             }
         }
         Event::Fragment | Event::Pong => None,
@@ -343,56 +412,4 @@ const STALL: Duration = Duration::from_secs(60);
 const READS_PER_POLL: usize = 4;
 
 #[cfg(test)]
-mod tests {
-    use antiphon_wire::ids::NodeId;
-    use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
-    use tokio::net::TcpStream;
-
-    use super::*;
-    use crate::Config;
-    use crate::handshake::handshake;
-    use crate::listener::Arrival;
-    use crate::operations::audit::Audit;
-    use crate::tls::Acceptors;
-
-    /// A session that its client has asked for and nothing else.
-    async fn open() -> (Arc<Shared>, TcpStream, Connection) {
-        let shared = Arc::new(Shared::new(
-            Config { dev: true, ..Config::default() },
-            NodeId(1),
-            (Acceptors::default(), Audit::start(None).unwrap()),
-        ));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let request = "GET /diffusion?v=29 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        client.write_all(request.as_bytes()).await.unwrap();
-        let (stream, address) = listener.accept().await.unwrap();
-        let admission = shared.door.admit(address.ip(), shared.clock.now()).ok().unwrap();
-        let arrival = Arrival { stream, client: address, tls: None };
-        let connection = handshake(Arc::clone(&shared), arrival, admission).await.unwrap();
-        assert_eq!(shared.broker.stats().sessions, 1);
-        (shared, client, connection)
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_task_is_dropped_ends_its_session() {
-        let (shared, _client, connection) = open().await;
-        drop(connection);
-        assert_eq!(shared.broker.stats().sessions, 0);
-    }
-
-    #[tokio::test]
-    async fn a_client_that_reads_nothing_is_given_up() {
-        let (shared, _client, connection) = open().await;
-        let more_than_a_socket_takes = |out: &mut Vec<u8>| out.resize(64 << 20, 0);
-        let session = &connection.dialogue.place.session;
-        session.put_frame(more_than_a_socket_takes, &mut flush::delivery());
-        assert_eq!(session.driver().socket().signal(), Signal::Blocked);
-        tokio::time::pause();
-        timeout(STALL * 2, connection.run()).await.expect("ended after STALL");
-        assert_eq!(shared.broker.stats().sessions, 0);
-    }
-}
+mod tests;

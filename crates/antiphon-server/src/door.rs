@@ -134,7 +134,6 @@ impl Door {
         warn!(%client, limit = %why, unsaid, "connection refused: a limit is reached");
     }
 
-    #[allow(dead_code, reason = "operators ask for it")]
     /// How many connections were refused, by reason.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (Refused, u64)> {
         Refused::ALL.iter().map(|why| (*why, self.refused[*why as usize].load(Relaxed)))

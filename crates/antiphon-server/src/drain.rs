@@ -10,8 +10,8 @@ use tracing::warn;
 use crate::config::Drain;
 use crate::flush;
 use crate::operations::audit::Event;
-use crate::server::SWEEP_PERIOD;
-use crate::server::Shared;
+use crate::shared::Shared;
+use crate::tasks::SWEEP_PERIOD;
 
 /// A drain that has begun.
 pub(crate) struct Draining {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::readiness::Readiness;
-use crate::server::Shared;
-use crate::server::broker_config;
+use crate::shared::Shared;
+use crate::shared::broker_config;
+use crate::shared::unusable_store;
 use crate::upgrade::Rules;
 
 /// A running server, seen from outside. Clones are the same server.
@@ -26,7 +27,7 @@ impl Handle {
     }
 
     /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. The certificates and keys of its
-    /// listeners are read again. No session notices; new connections see it. The keys that have changed and need a restart
+    /// listeners and the security store are read again. No session notices; new connections see it. The keys that have changed and need a restart
     /// are returned; they stay as they were.
     ///
     /// # Errors
@@ -36,8 +37,11 @@ impl Handle {
         let (config, waiting) = self.shared.config.load().reloaded(config);
         // What is new may not fit to what had to stay.
         config.check()?;
-        // The only step that can fail comes first.
-        self.shared.acceptors.reload(&config.listeners)?;
+        // The steps that can fail come first.
+        let certificates = self.shared.acceptors.load(&config.listeners)?;
+        let reloaded = self.shared.updates.reload(&self.shared.broker);
+        reloaded.map_err(|problem| unusable_store(&problem))?;
+        certificates.take_effect();
         self.shared.rules.store(Arc::new(Rules::new(&config)));
         self.shared.broker.reconfigure(&broker_config(&config));
         self.shared.config.store(Arc::new(config));

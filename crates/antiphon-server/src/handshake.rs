@@ -11,10 +11,14 @@ use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::put_refused;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
+use tokio::time::Instant;
 use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::debug;
 
-use crate::auth;
+use crate::auth::Applicant;
+use crate::auth::Granted;
+use crate::auth::Proof;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::LINGER;
@@ -29,7 +33,7 @@ use crate::operations::audit;
 use crate::operations::audit::Event;
 use crate::operations::figures::snake;
 use crate::random;
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::tls::Channel;
 use crate::upgrade::Parameters;
@@ -44,8 +48,8 @@ pub(crate) async fn handshake(
     mut admission: Admission,
 ) -> Option<Connection> {
     let client = arrival.client;
-    let limit = shared.config.load().limits.handshake_timeout;
-    let agreed = timeout(limit, agree(&shared, arrival)).await;
+    let deadline = Instant::now() + shared.config.load().limits.handshake_timeout;
+    let agreed = timeout_at(deadline, agree(&shared, arrival)).await;
     let (mut inbound, socket, request) = match agreed.unwrap_or(Err(door::Refused::Timeout)) {
         Ok(agreed) => agreed,
         Err(why) => {
@@ -54,14 +58,10 @@ pub(crate) async fn handshake(
         }
     };
     let principal = request.as_ref().map_or_else(|_| String::new(), principal);
-    let opened = request.and_then(|request| {
-        let opened = if request.reconnection.is_some() {
-            take_up(&shared, &request, &socket, client)
-        } else {
-            open(&shared, &request, &socket, client)
-        };
-        opened.map_err(|refusal| Refused { version: request.version.number(), refusal })
-    });
+    let opened = match request {
+        Ok(request) => admit(&shared, &request, &socket, (client, deadline)).await,
+        Err(refused) => Err(refused),
+    };
     match opened {
         Ok(place) => {
             admission.opened();
@@ -105,6 +105,40 @@ async fn agree(
     Ok((inbound, Arc::new(Socket::new(writer, channel)), request))
 }
 
+async fn admit(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: &Arc<Socket>,
+    (client, deadline): (SocketAddr, Instant),
+) -> Result<Place, Refused> {
+    let refused = |refusal| Refused { version: request.version.number(), refusal };
+    if request.reconnection.is_some() {
+        return take_up(shared, request, socket, client).map_err(refused);
+    }
+    let applicant = applicant(shared, request, socket, client);
+    let granted = shared.authenticators.authenticate(shared, &applicant, deadline).await;
+    let granted = granted.ok_or_else(|| refused(Refusal::AuthenticationFailed))?;
+    open(shared, request, socket, (client, granted)).map_err(refused)
+}
+
+fn applicant(
+    shared: &Shared,
+    request: &ConnectionRequest,
+    socket: &Socket,
+    client: SocketAddr,
+) -> Applicant {
+    let address = client.ip().to_string();
+    Applicant {
+        principal: request.principal.clone(),
+        proof: Proof::from(request.credentials()),
+        proposed: request.properties.clone(),
+        properties: shared.broker.foreseen(request.family, &address, CONNECTOR),
+        client: client.ip(),
+        certificate: socket.client_certificates().into_iter().next(),
+        session: None,
+    }
+}
+
 /// Gives a session that has lost its connection this one. Its token is the proof.
 fn take_up(
     shared: &Shared,
@@ -123,23 +157,18 @@ fn take_up(
         address: client.to_string(),
     });
     debug!(session = %session.id(), %client, "session taken up again");
-    Ok(Place::new(session, number, request.family))
+    Ok(Place::new(session, number, client.ip(), request.family))
 }
 
 fn open(
     shared: &Shared,
     request: &ConnectionRequest,
     socket: &Arc<Socket>,
-    client: SocketAddr,
+    (client, granted): (SocketAddr, Granted),
 ) -> Result<Place, Refusal> {
-    let grant = shared.authenticator.authenticate(
-        &request.principal,
-        request.credentials(),
-        &request.properties,
-    );
-    shared.figures.authenticated(auth::LINK, grant.is_some());
-    let grant = grant.ok_or(Refusal::AuthenticationFailed)?;
     let token = random::session_token().map_err(|_| Refusal::ServerInitialising)?;
+    let Granted { grant, authenticator } = granted;
+    let principal = grant.principal.clone();
     let opening = Opening {
         request,
         grant,
@@ -156,13 +185,13 @@ fn open(
     let session = opened?;
     shared.audit.write(|| Event::Login {
         session: session.id().to_string(),
-        principal: audit::shown(&request.principal),
+        principal: audit::shown(&principal),
         address: client.to_string(),
-        authenticator: auth::LINK,
+        authenticator: &authenticator,
     });
-    let (principal, family) = (&request.principal, request.family);
+    let family = request.family;
     debug!(session = %session.id(), %client, principal, ?family, "session opened");
-    Ok(Place::new(session, Number::FIRST, request.family))
+    Ok(Place::new(session, Number::FIRST, client.ip(), request.family))
 }
 
 fn principal(request: &ConnectionRequest) -> String {

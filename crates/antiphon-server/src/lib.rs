@@ -27,9 +27,10 @@
 
 pub mod config;
 
-mod auth;
 pub mod security;
 
+mod asking;
+mod auth;
 mod clock;
 mod connection;
 mod door;
@@ -46,7 +47,9 @@ mod origin;
 mod random;
 mod readiness;
 mod server;
+mod shared;
 mod socket;
+mod tasks;
 mod tls;
 mod upgrade;
 

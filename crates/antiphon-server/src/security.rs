@@ -7,14 +7,18 @@
 //! | `layout` | the TOML in the file |
 //! | `file` | replacing a file as a whole, by one process at a time |
 //! | [`password`] | hashes |
+//! | `updates` | changes that sessions ask for |
+//! | `development` | the principals of development mode |
 //! | `init` | the first store |
 
 pub mod password;
 
+pub(crate) mod development;
 mod file;
 mod init;
 mod layout;
 mod store;
+mod updates;
 
 pub use antiphon_broker::access;
 pub use antiphon_broker::properties::Believed;
@@ -30,3 +34,6 @@ pub use crate::security::store::Contents;
 pub use crate::security::store::Store;
 pub use crate::security::store::StoreError;
 pub use crate::security::store::Verdict;
+
+pub(crate) use crate::security::updates::Home;
+pub(crate) use crate::security::updates::Updates;

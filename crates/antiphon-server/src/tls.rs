@@ -64,23 +64,32 @@ impl Acceptors {
         Self(acceptors)
     }
 
-    /// Reads the files of `listeners` for those that run on the same address; new connections see them. A listener that
-    /// is not among them any more, or has no TLS, stays as it was until a restart.
+    /// Reads the files of `listeners` for those that run on the same address. A listener that is not among them any more,
+    /// or has no TLS, stays as it was until a restart.
     ///
     /// # Errors
-    /// The first file that is of no use. Then nothing is changed.
-    pub(crate) fn reload(&self, listeners: &[ListenerConfig]) -> Result<(), ConfigError> {
+    /// The first file that is of no use.
+    pub(crate) fn load(&self, listeners: &[ListenerConfig]) -> Result<Loaded<'_>, ConfigError> {
         let mut loaded = Vec::new();
         for (address, acceptor) in &self.0 {
             let same = listeners.iter().find(|listener| listener.address == *address);
             if let Some(config) = same.map(files::load).transpose()?.flatten() {
-                loaded.push((acceptor, config));
+                loaded.push((&**acceptor, config));
             }
         }
-        for (acceptor, config) in loaded {
+        Ok(Loaded(loaded))
+    }
+}
+
+/// What was read for listeners that run.
+pub(crate) struct Loaded<'a>(Vec<(&'a Acceptor, Arc<ServerConfig>)>);
+
+impl Loaded<'_> {
+    /// New connections see it from here on.
+    pub(crate) fn take_effect(self) {
+        for (acceptor, config) in self.0 {
             *acceptor.0.write() = config;
         }
-        Ok(())
     }
 }
 

@@ -106,6 +106,7 @@ fn dependencies(package: &str) -> String {
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     collect(&root().join("crates"), &mut files);
+    collect(&root().join("fuzz"), &mut files);
     assert!(files.len() > 50, "the sources were not found");
     files
 }

@@ -69,7 +69,7 @@ macro_rules! permissions {
             }
 
             /// The permissions in the set, by wire number.
-            pub fn iter(self) -> impl Iterator<Item = $permission> {
+            pub fn iter(self) -> impl Iterator<Item = $permission> + Clone {
                 $permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))
             }
         }

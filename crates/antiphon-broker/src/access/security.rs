@@ -200,21 +200,30 @@ impl Security {
 
     /// Follows the inclusions of each role that was not followed before, and finds the one that leads back.
     fn circle(&self) -> Option<Vec<Arc<str>>> {
-        let mut done = BTreeSet::new();
+        let mut seen: BTreeMap<&Arc<str>, Followed> = BTreeMap::new();
         for start in self.roles.keys() {
+            if seen.contains_key(start) {
+                continue;
+            }
             // The way from `start`, each role with those it includes that are still to be followed.
-            let mut way: Vec<(&Arc<str>, Vec<&Arc<str>>)> = vec![(start, self.included(start))];
+            let mut way = vec![(start, self.included(start))];
+            seen.insert(start, Followed::OnTheWay);
             while let Some((role, included)) = way.last_mut() {
                 let Some(next) = included.pop() else {
-                    done.insert(*role);
+                    seen.insert(role, Followed::ToTheEnd);
                     way.pop();
                     continue;
                 };
-                if let Some(first) = way.iter().position(|(role, _)| *role == next) {
-                    return Some(way[first..].iter().map(|(role, _)| Arc::clone(role)).collect());
-                }
-                if !done.contains(next) {
-                    way.push((next, self.included(next)));
+                match seen.get(next) {
+                    Some(Followed::ToTheEnd) => {}
+                    Some(Followed::OnTheWay) => {
+                        let circle = way.iter().map(|(role, _)| *role);
+                        return Some(circle.skip_while(|role| *role != next).cloned().collect());
+                    }
+                    None => {
+                        seen.insert(next, Followed::OnTheWay);
+                        way.push((next, self.included(next)));
+                    }
                 }
             }
         }
@@ -240,6 +249,12 @@ impl Security {
         }
         found
     }
+}
+
+/// How far the inclusions of a role have been followed.
+enum Followed {
+    OnTheWay,
+    ToTheEnd,
 }
 
 fn names(roles: &[&str]) -> impl Iterator<Item = Arc<str>> {

@@ -4,13 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// The longest message in bytes. Old clients misread the length of a text beyond 127 bytes.
-const MAX_MESSAGE: usize = 119;
-
-/// How many bytes of the input a message quotes at one place.
-const MAX_EXCERPT: usize = 24;
-
-const ELLIPSIS: &str = "...";
+use crate::reading::one_line;
+use crate::reading::place;
 
 /// Why a filter text could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -24,14 +19,8 @@ pub struct FilterError {
 impl FilterError {
     /// An error at byte `offset` of `text`, which must be a character boundary.
     pub(super) fn at(text: &str, offset: usize, message: impl fmt::Display) -> Self {
-        let before = &text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let one_line = message.to_string().replace(char::is_control, " ");
-        Self {
-            message: shorten(&one_line, MAX_MESSAGE),
-            line: one_based(before.matches('\n').count()),
-            column: one_based(before[line_start..].chars().count()),
-        }
+        let (line, column) = place(text, offset);
+        Self { message: one_line(message), line, column }
     }
 
     /// What was expected and what was found: one line of less than 120 bytes.
@@ -48,23 +37,6 @@ impl FilterError {
     pub fn column(&self) -> u32 {
         self.column
     }
-}
-
-/// The beginning of a piece of input, short enough to be quoted in a message.
-pub(super) fn excerpt(text: &str) -> String {
-    shorten(text, MAX_EXCERPT)
-}
-
-fn shorten(text: &str, max: usize) -> String {
-    if text.len() <= max {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(max - ELLIPSIS.len());
-    format!("{}{ELLIPSIS}", &text[..end])
-}
-
-fn one_based(count: usize) -> u32 {
-    u32::try_from(count).map_or(u32::MAX, |count| count.saturating_add(1))
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 use std::fmt::Display;
 
 use super::error::FilterError;
-use super::error::excerpt;
+use crate::reading::excerpt;
+use crate::reading::is_quote;
+use crate::reading::quoted;
+use crate::reading::with_quotes;
 
 /// A place in the text, always at a token or at the end.
 #[derive(Clone, Copy)]
@@ -84,19 +87,12 @@ impl<'t> Lexer<'t> {
     /// Takes a quoted value, if one comes next.
     pub(super) fn take_value(&mut self) -> Result<Option<Value>, FilterError> {
         let at = self.at;
-        let Some(quote) = self.rest().chars().next().filter(|c| is_quote(*c)) else {
+        if !self.rest().starts_with(is_quote) {
             return Ok(None);
-        };
-        self.at += quote.len_utf8();
-        let mut text = String::new();
-        loop {
-            match self.bump() {
-                Some(c) if c == quote => break,
-                Some('\\') => text.push(self.escaped()?),
-                Some(c) => text.push(c),
-                None => return Err(self.unclosed(at, quote)),
-            }
         }
+        let (text, end) =
+            quoted(self.text, at, "filter").map_err(|fault| self.error(fault.at, fault.message))?;
+        self.at = end;
         self.advance(0);
         Ok(Some(Value { text, at }))
     }
@@ -110,62 +106,8 @@ impl<'t> Lexer<'t> {
         FilterError::at(self.text, at, message)
     }
 
-    fn unclosed(&self, at: usize, quote: char) -> FilterError {
-        let message =
-            format!("expected a closing {quote} for this value, found the end of the filter");
-        self.error(at, message)
-    }
-
     fn rest(&self) -> &'t str {
         &self.text[self.at..]
-    }
-
-    fn bump(&mut self) -> Option<char> {
-        let c = self.rest().chars().next()?;
-        self.at += c.len_utf8();
-        Some(c)
-    }
-
-    /// The character that an escape means; its backslash is already taken.
-    fn escaped(&mut self) -> Result<char, FilterError> {
-        let start = self.at - 1;
-        match self.bump() {
-            Some(c @ ('\\' | '\'' | '"')) => Ok(c),
-            Some('n') => Ok('\n'),
-            Some('t') => Ok('\t'),
-            Some('r') => Ok('\r'),
-            Some('u') => self.utf16_escaped(start),
-            Some(c) => Err(self
-                .error(start, format!(r"unknown escape \{c} (a backslash itself is written \\)"))),
-            None => {
-                Err(self.error(start, r"expected a character after \, found the end of the filter"))
-            }
-        }
-    }
-
-    fn utf16_escaped(&mut self, start: usize) -> Result<char, FilterError> {
-        let first = self.code_unit(start)?;
-        let pair = matches!(first, 0xD800..=0xDBFF) && self.rest().starts_with(r"\u");
-        let second = if pair {
-            self.at += r"\u".len();
-            Some(self.code_unit(start)?)
-        } else {
-            None
-        };
-        match char::decode_utf16([first].into_iter().chain(second)).next() {
-            Some(Ok(c)) => Ok(c),
-            _ => Err(self.error(start, format!(r"\u{first:04X} is only half of a surrogate pair"))),
-        }
-    }
-
-    fn code_unit(&mut self, start: usize) -> Result<u16, FilterError> {
-        let digits =
-            self.rest().get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some(unit) = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()) else {
-            return Err(self.error(start, r"expected four hexadecimal digits after \u"));
-        };
-        self.at += 4;
-        Ok(unit)
     }
 
     /// The next token in words for a message.
@@ -174,26 +116,10 @@ impl<'t> Lexer<'t> {
         match rest.chars().next() {
             None => "the end of the filter".to_owned(),
             Some(c @ ('(' | ')')) => c.to_string(),
-            Some(quote) if is_quote(quote) => excerpt(quoted(rest, quote)),
+            Some(quote) if is_quote(quote) => excerpt(with_quotes(rest, quote)),
             Some(_) => excerpt(self.word()),
         }
     }
-}
-
-/// The beginning of `rest` from one quote to the next that is not escaped.
-fn quoted(rest: &str, quote: char) -> &str {
-    let mut escaped = false;
-    for (i, c) in rest.char_indices().skip(1) {
-        if c == quote && !escaped {
-            return &rest[..=i];
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    rest
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'')
 }
 
 fn is_space(c: char) -> bool {

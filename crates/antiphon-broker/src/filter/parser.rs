@@ -3,12 +3,12 @@
 use super::MAX_DEPTH;
 use super::MAX_LENGTH;
 use super::error::FilterError;
-use super::error::excerpt;
 use super::eval::Expr;
 use super::eval::Set;
 use super::lexer::Lexer;
 use super::lexer::Value;
 use super::pattern::Patterns;
+use crate::reading::excerpt;
 
 /// The property whose value is a list of roles.
 const ROLES: &str = "$Roles";

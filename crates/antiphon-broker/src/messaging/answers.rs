@@ -34,6 +34,9 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let Some(request) = self.take_pending(conversation) else { return };
+        if let Reply::Opinion(ticket) = request.reply {
+            return self.decided(&request, ticket, body);
+        }
         let broken = match Value::decode_all(body) {
             Ok(value) => match value.check() {
                 Ok(_) => {
@@ -115,15 +118,17 @@ impl<X> Broker<X> {
     ) {
         request.sender.awaiting.fetch_sub(1, Relaxed);
         let Ending { end, responder, outcome, took } = *ending;
-        let is_told = self.tell(&request.sender, request.reply, (responder, outcome), outbox);
+        let asker = (&request.sender, request.life);
+        let is_told = self.tell(asker, request.reply, (responder, outcome), outbox);
         let end = if is_told { end } else { End::Cancelled };
         self.totals.end(counts, (request.page, request.label), end, took);
     }
 
-    /// Appends the outcome of a request to its sender's mailbox; false if the sender is not there any more.
+    /// Appends the outcome of a request to its sender's mailbox, or tells the driver; false if the sender is not there any
+    /// more, or has begun anew since it asked.
     pub(crate) fn tell(
         &self,
-        sender: &Arc<Session<X>>,
+        (sender, life): (&Arc<Session<X>>, u32),
         reply: Reply,
         answer: (SessionId, &Outcome<'_>),
         outbox: &mut Outbox<X>,
@@ -133,13 +138,24 @@ impl<X> Broker<X> {
             Outcome::Response(value) => value.bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
-        sender.post_notice(expected, &self.policy().limits, outbox, |out, notice| match reply {
-            Reply::Response(conversation) => put_outcome(out, conversation, outcome),
-            Reply::FilterEvent(conversation) => {
-                message::put_request(out, Service::FilterResponse, notice);
-                FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+        let limits = &self.policy().limits;
+        match reply {
+            Reply::Response(conversation) => {
+                sender.post_outcome((expected, life), limits, outbox, |out, _| {
+                    put_outcome(out, conversation, outcome);
+                })
             }
-        })
+            Reply::FilterEvent(conversation) => {
+                sender.post_outcome((expected, life), limits, outbox, |out, notice| {
+                    message::put_request(out, Service::FilterResponse, notice);
+                    FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+                })
+            }
+            Reply::Opinion(ticket) => {
+                self.opine(ticket, outcome.into());
+                true
+            }
+        }
     }
 }
 

@@ -185,7 +185,8 @@ impl<X> Batch<'_, X> {
             error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
-            let is_told = self.broker.tell(self.session, request.reply, outcome, outbox);
+            let asker = (self.session, self.inbound.life);
+            let is_told = self.broker.tell(asker, request.reply, outcome, outbox);
             let end = if is_told { End::Undeliverable } else { End::Cancelled };
             let place = (self.page, Label::FILTER);
             self.broker.totals.end(&mut self.counts, place, end, None);
@@ -217,6 +218,7 @@ impl<X> Batch<'_, X> {
         let in_flight = InFlight {
             sender: self.session.clone(),
             reply: request.reply,
+            life: self.inbound.life,
             deadline: self.now.after(request.timeout),
             timeout: request.timeout,
             sequence: 0,
@@ -288,6 +290,7 @@ impl Request<'_> {
         match self.reply {
             Reply::Response(_) => Label::SESSION,
             Reply::FilterEvent(_) => Label::FILTER,
+            Reply::Opinion(_) => Label::AUTHENTICATOR,
         }
     }
 

@@ -7,6 +7,7 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
+use parking_lot::MutexGuard;
 
 use crate::config::Limits;
 use crate::outbox::Outbox;
@@ -60,7 +61,28 @@ impl<X> Session<X> {
         outbox: &mut Outbox<X>,
         put: impl FnOnce(&mut Vec<u8>, ConversationId),
     ) -> bool {
-        let mut state = self.state.lock();
+        self.post_in(self.state.lock(), expected, (limits, outbox), put)
+    }
+
+    /// As [`Session::post_notice`], but for a session in that `life` alone.
+    pub(crate) fn post_outcome(
+        self: &Arc<Self>,
+        (expected, life): (usize, u32),
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+        put: impl FnOnce(&mut Vec<u8>, ConversationId),
+    ) -> bool {
+        let state = self.state.lock();
+        state.life == life && self.post_in(state, expected, (limits, outbox), put)
+    }
+
+    fn post_in(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State<X>>,
+        expected: usize,
+        (limits, outbox): (&Limits, &mut Outbox<X>),
+        put: impl FnOnce(&mut Vec<u8>, ConversationId),
+    ) -> bool {
         if state.ended {
             return false;
         }

@@ -77,6 +77,8 @@ pub(crate) struct Inbound {
     pub(crate) connection: Connection,
     /// How many messages were received since the session began, or began anew.
     pub(crate) received: u64,
+    /// How often the session began anew.
+    pub(crate) life: u32,
     pub(crate) replay: Replay,
 }
 
@@ -96,6 +98,8 @@ pub(crate) enum Replay {
     },
     /// Its count and ours may differ, so it can only begin anew.
     Doubtful,
+    /// The session began anew, and nothing shows yet that the client knows: it may mean the messages of before.
+    Untold,
 }
 
 /// What a client that wants its session back is told.
@@ -264,6 +268,7 @@ impl<X> State<X> {
 
     /// Both sides count from the beginning.
     fn restart(&mut self) -> Remains<X> {
+        self.life += 1;
         if let Some(kept) = &mut self.kept {
             **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
         }
@@ -291,11 +296,20 @@ pub(crate) enum Lost {
 
 impl Inbound {
     pub(crate) fn new() -> Self {
-        Self { connection: Connection::FIRST, received: 0, replay: Replay::Sound }
+        Self { connection: Connection::FIRST, received: 0, life: 0, replay: Replay::Sound }
+    }
+
+    /// Both sides count from the beginning.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.received, self.replay) = (0, Replay::Untold);
+        self.life += 1;
     }
 
     /// Takes note of a message. False if it is one that a defective replay repeats: then others are missing.
     pub(crate) fn count(&mut self, message: &[u8], hash: impl FnOnce(&[u8]) -> u64) -> bool {
+        if self.replay == Replay::Untold {
+            self.replay = Replay::Sound;
+        }
         if let Replay::Watched { seen, .. } = &mut self.replay {
             let this = hash(message);
             let is_repeated = seen.contains(&this);

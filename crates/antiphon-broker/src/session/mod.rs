@@ -77,6 +77,8 @@ pub struct Session<X> {
     last_heard: AtomicU64,
     /// When it was asked whether it is there, because it owed an answer and said nothing.
     asked: AtomicU64,
+    /// When what it was granted is over.
+    expires: AtomicU64,
     pub(crate) sticky: Mutex<Stickiness>,
 }
 
@@ -94,6 +96,8 @@ struct State<X> {
     leaving: bool,
     connection: Connection,
     connected: bool,
+    /// How often it began anew.
+    life: u32,
     /// Present if the session can be taken up again.
     kept: Option<Box<Kept>>,
     pending: Pending<X>,
@@ -154,6 +158,7 @@ impl<X> Session<X> {
                 leaving: false,
                 connection: Connection::FIRST,
                 connected: true,
+                life: 0,
                 kept: kept.map(Box::new),
                 pending: Pending::default(),
                 handlers: Vec::new(),
@@ -170,6 +175,7 @@ impl<X> Session<X> {
             next_ping: AtomicU64::new(Millis::NEVER.0),
             last_heard: AtomicU64::new(0),
             asked: AtomicU64::new(0),
+            expires: AtomicU64::new(Millis::NEVER.0),
             sticky: Mutex::default(),
         }
     }
@@ -194,7 +200,8 @@ impl<X> Session<X> {
         self.profile.read().clone()
     }
 
-    /// Only the registry calls this, so that its index agrees.
+    /// Only the registry calls this, so that its index agrees; with other permissions alone whoever holds the lock of
+    /// the listeners.
     pub(crate) fn set_profile(&self, profile: Arc<Profile>) {
         *self.profile.write() = profile;
     }
@@ -250,6 +257,14 @@ impl<X> Session<X> {
 
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
+    }
+
+    pub(crate) fn expires(&self) -> Millis {
+        Millis(self.expires.load(Relaxed))
+    }
+
+    pub(crate) fn set_expires(&self, at: Millis) {
+        self.expires.store(at.0, Relaxed);
     }
 
     /// The bytes of memory that its mailbox holds.

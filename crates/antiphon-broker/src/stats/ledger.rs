@@ -41,6 +41,8 @@ table! {
         Session = "session",
         /// To a filter: each session that matched is a request of its own.
         Filter = "filter",
+        /// To a session that is to decide who is let in.
+        Authenticator = "authenticator",
     }
 }
 

@@ -5,6 +5,7 @@ use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::control::CloseClient;
+use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::events::EventListener;
 use antiphon_wire::service::events::PropertyChange;
 use antiphon_wire::service::events::SessionChange;
@@ -13,11 +14,14 @@ use antiphon_wire::service::principal::ChangePrincipal;
 use antiphon_wire::service::principal::ReAuthenticate;
 
 use crate::Authentication;
+use crate::Expiry;
 use crate::Grant;
+use crate::Millis;
 use crate::Next;
 use crate::Outbox;
 use crate::batch::Void;
 use crate::properties::Trust;
+use crate::properties::given;
 use crate::properties::proposed;
 use crate::tests::world::Client;
 use crate::tests::world::Received;
@@ -57,7 +61,7 @@ fn authenticate(w: &mut World, client: &Client, message: &[u8], grant: Option<Gr
 
 fn ask(w: &mut World, client: &Client, message: &[u8]) -> Authentication {
     match w.send(client, message) {
-        Next::Authenticate(authentication) => authentication,
+        Next::Authenticate(authentication) => *authentication,
         other => panic!("{other:?}"),
     }
 }
@@ -222,4 +226,73 @@ fn a_grant_for_a_session_that_has_ended_meanwhile_changes_nothing() {
     assert_quiet(&[&client, &watcher]);
     assert_eq!(property(&client, "$Principal").unwrap(), "alice");
     assert!(w.broker.registry.read().is_consistent());
+}
+
+fn until(at: Millis) -> Grant {
+    let expires = Some(Expiry { at, wall_time: 1_800_000_000_000 + at.0 });
+    Grant { expires, ..grant("bob", &[]) }
+}
+
+#[test]
+fn a_session_ends_when_its_authentication_is_over() {
+    let mut w = World::new();
+    let (client, watcher) = (w.open("alice"), w.open("carol"));
+    watch(&mut w, &watcher);
+    authenticate(&mut w, &client, &change("bob"), Some(until(Millis(5_000))));
+    assert_eq!(client.received(), [response(1, &true)]);
+    assert_eq!(property(&client, "$ExpiryTime").unwrap(), "1800000005000");
+    watcher.received();
+
+    w.advance(3_999);
+    assert_eq!(client.received(), []);
+    w.advance(1);
+    assert_eq!(client.received(), [Received::Abort, Received::Close(Some(1000))]);
+    let bodies = watcher.bodies(Service::SessionPropertiesEvent);
+    let [body] = &bodies[..] else { panic!("one event is expected") };
+    let closed = decoded::<SessionEvents<'_>>(body).events[0].change.clone();
+    assert!(
+        matches!(closed, SessionChange::Closed { reason: CloseReason::Expired, .. }),
+        "{closed:?}"
+    );
+}
+
+#[test]
+fn another_authentication_moves_the_end_or_takes_it_away() {
+    let mut w = World::new();
+    let client = w.open("alice");
+    for (granted, shown) in [
+        (until(Millis(5_000)), Some("1800000005000")),
+        (until(Millis(9_000)), Some("1800000009000")),
+    ] {
+        authenticate(&mut w, &client, &change("bob"), Some(granted));
+        assert_eq!(property(&client, "$ExpiryTime").as_deref(), shown);
+    }
+    authenticate(&mut w, &client, &change("bob"), None);
+    assert_eq!(property(&client, "$ExpiryTime").unwrap(), "1800000009000");
+    w.advance(7_000);
+    assert_eq!(client.received().len(), 3);
+    authenticate(&mut w, &client, &change("bob"), Some(grant("bob", &[])));
+    assert_eq!(property(&client, "$ExpiryTime"), None);
+    w.advance(20_000);
+    assert_eq!(client.received(), [response(1, &true)]);
+}
+
+#[test]
+fn what_an_authenticator_gives_is_kept_in_canonical_form() {
+    let mut w = World::new();
+    let client = w.open("alice");
+    let gives = [
+        ("$Country", "de"),
+        ("$Latitude", "51"),
+        ("$ClientIP", "1.2.3.4"),
+        ("$SessionId", "x"),
+        ("a", "1"),
+        ("b c", "2"),
+    ];
+    let properties = given(gives);
+    authenticate(&mut w, &client, &change("bob"), Some(Grant { properties, ..grant("bob", &[]) }));
+    let seen = ["$Country", "$Latitude", "$ClientIP", "a", "b c"].map(|key| property(&client, key));
+    let expected = [Some("DE"), Some("51.0"), Some("127.0.0.1"), Some("1"), None];
+    assert_eq!(seen, expected.map(|value| value.map(str::to_owned)));
+    assert_eq!(property(&client, "$SessionId").unwrap(), client.id().to_string());
 }

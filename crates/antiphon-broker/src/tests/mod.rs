@@ -1,6 +1,7 @@
 //! The broker as a whole, driven by plain calls: no socket, no clock, no thread unless a test is about threads.
 
 mod authentication;
+mod authenticators;
 mod choice;
 mod control;
 mod deadlines;
@@ -22,6 +23,7 @@ mod ping;
 mod reconnecting;
 mod refusals;
 mod routing;
+mod security;
 mod sender_properties;
 mod writing;
 

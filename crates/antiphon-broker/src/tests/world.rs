@@ -122,6 +122,7 @@ impl World {
             principal: principal.to_owned(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             properties: proposed(offered, &Trust::all()),
+            expires: None,
         };
         let opening = Opening {
             request: &request,

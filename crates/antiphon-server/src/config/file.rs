@@ -1,4 +1,4 @@
-//! The text of a configuration file: which key has which value where. What keys there are is [`super::keys`]' to say.
+//! The text of a configuration file: which key has which value where. What keys there are is [`super::keys()`]' to say.
 
 use std::ops::Range;
 use std::path::Path;

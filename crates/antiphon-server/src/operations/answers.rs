@@ -18,7 +18,7 @@ use tracing::error;
 
 use crate::operations::metrics;
 use crate::readiness::Readiness;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 pub(super) async fn answer<B>(request: &Request<B>, shared: Arc<Shared>) -> Response<String> {
     let mut response = match *request.method() {

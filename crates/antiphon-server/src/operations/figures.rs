@@ -18,10 +18,8 @@ use prometheus_client::metrics::histogram::Histogram;
 pub(crate) struct Figures {
     /// Connections that were accepted.
     pub(crate) connections: AtomicU64,
-    /// Connections that did not become a session, by the reason.
+    /// Connections that were refused a session, by the reason. Those that did not get so far the door counts.
     pub(crate) failed: Tally<1>,
-    /// Who was asked whether a client may come in, and what the answer was.
-    pub(crate) authentications: Tally<2>,
     /// How long sockets took no bytes, while some were waiting to be written.
     pub(crate) blocked: Histogram,
     /// How long requests to filters took to be compared with sessions and handed to all that match.
@@ -51,15 +49,9 @@ impl Figures {
         Self {
             connections: AtomicU64::new(0),
             failed: Tally::new(),
-            authentications: Tally::new(),
             blocked: Histogram::new(BOUNDS.map(seconds)),
             filters: Histogram::new(FILTER_BOUNDS),
         }
-    }
-
-    /// A client was let in or not, by one link of the chain of authenticators.
-    pub(crate) fn authenticated(&self, link: &str, is_allowed: bool) {
-        self.authentications.count([link, if is_allowed { "allowed" } else { "denied" }]);
     }
 
     /// Serves a message, and measures how long that takes if it is a request to a filter. No clock is read for others.

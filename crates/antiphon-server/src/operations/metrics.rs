@@ -23,12 +23,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::auth::Counted;
+use crate::door::Refused;
 use crate::operations::audit;
 use crate::operations::figures::seconds;
 use crate::operations::figures::snake;
 use crate::operations::process::Process;
 use crate::readiness::Readiness;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -48,7 +50,8 @@ struct Snapshot {
     paths: Vec<PathFigures>,
     connections: u64,
     failed: Vec<([String; 1], u64)>,
-    authentications: Vec<([String; 2], u64)>,
+    turned_away: Vec<(Refused, u64)>,
+    authentications: Vec<(String, Counted)>,
     blocked: Histogram,
     filters: Histogram,
     audit: audit::Counts,
@@ -64,7 +67,12 @@ impl Snapshot {
             paths: shared.broker.path_figures(),
             connections: figures.connections.load(Relaxed),
             failed: figures.failed.counts(),
-            authentications: figures.authentications.counts(),
+            turned_away: shared.door.refusals().collect(),
+            authentications: shared
+                .authenticators
+                .results()
+                .map(|(link, counted)| (link.to_owned(), counted))
+                .collect(),
             blocked: figures.blocked.clone(),
             filters: figures.filters.clone(),
             audit: shared.audit.counts(),
@@ -205,10 +213,20 @@ impl Snapshot {
         for ([reason], count) in &self.failed {
             failed.count(&[("reason", reason)], *count)?;
         }
+        for (reason, count) in &self.turned_away {
+            failed.count(&[("reason", reason.label())], *count)?;
+        }
         let help = "Decisions whether to let a client in, by authenticator";
         let mut authentications = page.counter("antiphon_authentications", help)?;
-        for ([link, result], count) in &self.authentications {
-            authentications.count(&[("link", link), ("result", result)], *count)?;
+        for (link, counted) in &self.authentications {
+            for (result, count) in counted.by_verdict() {
+                authentications.count(&[("link", link), ("result", result)], count)?;
+            }
+        }
+        let help = "How long authenticators took, in all";
+        let mut took = page.counter("antiphon_authentication_seconds", help)?;
+        for (link, counted) in &self.authentications {
+            took.seconds(&[("link", link)], counted.took.as_secs_f64())?;
         }
         let mut audit = page.counter("antiphon_audit_events", "Events for the audit log")?;
         audit.count(&[("result", "written")], self.audit.written)?;
@@ -256,7 +274,7 @@ fn row(figures: &PathFigures) -> [(&'static str, &str); 2] {
     let path = match (&figures.path, figures.kind) {
         (Some(path), _) => path,
         (None, Kind::Path) => OTHER,
-        (None, Kind::Session | Kind::Filter) => "",
+        (None, Kind::Session | Kind::Filter | Kind::Authenticator) => "",
     };
     [("kind", figures.kind.name()), ("path", path)]
 }
@@ -297,6 +315,10 @@ impl Family<'_> {
         if labels.is_empty() {
             return self.0.encode_counter::<NoLabelSet, _, f64>(&value, None);
         }
+        self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)
+    }
+
+    fn seconds(&mut self, labels: Labels<'_>, value: f64) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)
     }
 

@@ -36,7 +36,7 @@ use crate::listener::Arrival;
 use crate::listener::Bound;
 use crate::listener::Listeners;
 use crate::operations::answers::answer;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// Answers whoever connects, for as long as it is polled.
 pub(crate) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) {

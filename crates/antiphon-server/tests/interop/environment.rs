@@ -14,6 +14,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
+use crate::encryption;
 use crate::sdk::Sdk;
 
 /// The mark of a finished installation; its text is the steps that made it.
@@ -44,6 +45,8 @@ pub(crate) fn agent_command(sdk: Sdk) -> Command {
         node
     };
     command.env_remove("PYTHONPATH");
+    let authority = encryption::authority();
+    command.env("SSL_CERT_FILE", &authority).env("NODE_EXTRA_CA_CERTS", &authority);
     command
 }
 

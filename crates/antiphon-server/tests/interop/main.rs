@@ -3,7 +3,8 @@
 //!
 //! `environment` installs the published SDKs once below `target/interop`, `agents` holds what
 //! speaks to each SDK, `agent` drives one of these, `stage` is a running server to which agents
-//! connect, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
+//! connect, `encryption` makes
+//! certificates, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
 //! shows to its application is what counts, defects included. Where python3 or node is missing the tests say so and pass; with
 //! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
 //!
@@ -15,6 +16,7 @@
 mod agent;
 mod agents;
 mod commands;
+mod encryption;
 mod environment;
 mod pool;
 mod proxy;
@@ -25,10 +27,12 @@ mod stage;
 mod values;
 
 mod agents_alone;
+mod authenticators;
 mod concurrency;
 mod connecting;
 mod control;
 mod defects;
+mod encrypted;
 mod events;
 mod failing_handlers;
 mod garbage;
@@ -46,6 +50,7 @@ mod refusals;
 mod registrations;
 mod rust_handlers;
 mod rust_requests;
+mod security;
 mod sender_properties;
 mod shutdown;
 mod sizes;

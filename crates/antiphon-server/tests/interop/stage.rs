@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::agent::Outcome;
+use crate::encryption;
 use crate::environment;
 use crate::pool::Agent;
 use crate::proxy::Proxy;
@@ -31,6 +32,7 @@ const PASSWORD: &str = "password";
 /// A server of the test's own. Declare it before the agents, so that it stops after them.
 pub(crate) struct Stage {
     server: TestServer,
+    encrypted: bool,
 }
 
 impl Stage {
@@ -46,7 +48,14 @@ impl Stage {
 
     /// As [`Self::open`], with a configuration of the test's own.
     pub(crate) fn open_with(sdks: &[Sdk], configure: impl FnOnce(&mut Config)) -> Option<Self> {
-        environment::has(sdks).then(|| Self { server: TestServer::start(configure) })
+        let server = environment::has(sdks).then(|| TestServer::start(configure))?;
+        Some(Self { server, encrypted: false })
+    }
+
+    /// As [`Self::open`], but agents must speak TLS. Not for the Rust SDK's.
+    pub(crate) fn open_encrypted(sdks: &[Sdk]) -> Option<Self> {
+        let stage = Self::open_with(sdks, |config| config.listeners = vec![encryption::listener()]);
+        stage.map(|stage| Self { encrypted: true, ..stage })
     }
 
     /// Shuts the server down and waits until it has ended.
@@ -102,6 +111,9 @@ impl Stage {
         let mut parameters = credentials;
         parameters["host"] = json!(self.server.address().ip().to_string());
         parameters["port"] = json!(self.server.address().port());
+        if self.encrypted {
+            parameters["encrypted"] = json!(true);
+        }
         agent.call("connect", parameters)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `authentication` | who is let in, and for how long |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
 //! | `door` | limits on connections |
@@ -15,6 +16,7 @@
 //! | `slow` | clients that do not read, in each of their roles |
 //! | `handover` | handlers that are replaced under load |
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
+//! | `security` | principals and roles that are changed while sessions are open |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
 //! | `layers` | where values come from, and which one counts |
@@ -25,6 +27,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
 mod audit;
+mod authentication;
 mod certificate_files;
 mod certificates;
 mod client;
@@ -42,5 +45,6 @@ mod malformed;
 mod messages;
 mod operations;
 mod reconnecting;
+mod security;
 mod slow;
 mod tls;

@@ -3,11 +3,13 @@
 //! A body is what follows the header of [`crate::message`]. Each submodule holds one family; a record lists its
 //! fields in the order in which they travel.
 
+pub mod authenticator;
 pub mod control;
 pub mod events;
 pub mod locks;
 pub mod messaging;
 pub mod principal;
+pub mod security;
 
 use crate::codec::record;
 
@@ -44,6 +46,14 @@ services! {
     SystemPing = 55,
     /// Either side asks whether the other is alive. No body either way.
     UserPing = 56,
+    /// Reads who is known to the server; see [`security`].
+    GetSystemAuthentication = 57,
+    /// Changes who is known to the server; see [`security`].
+    UpdateSystemAuthentication = 58,
+    /// Reads the roles; see [`security`].
+    GetSecurityConfiguration = 59,
+    /// Changes the roles; see [`security`].
+    UpdateSecurityConfiguration = 60,
     /// Reads a session's properties; see [`control`].
     GetSessionProperties = 67,
     /// Registers or removes a session properties listener; see [`events`].
@@ -74,10 +84,20 @@ services! {
     CancelAcquireSessionLock = 115,
     /// Releases a session lock; see [`locks`].
     ReleaseSessionLock = 116,
+    /// Registers an authenticator; see [`authenticator`].
+    AuthenticatorRegistration = 119,
+    /// Asks an authenticator whether somebody is let in; see [`authenticator`].
+    Authenticator = 120,
+    /// Removes an authenticator; see [`authenticator`].
+    AuthenticatorDeregistration = 121,
     /// Changes a session's roles; see [`control`].
     ChangeAuthorisationRoles = 123,
     /// Changes the roles of matching sessions; see [`control`].
     ChangeAuthorisationRolesFilter = 124,
+    /// Tells the caller's global permissions; see [`security`].
+    ListGlobalPermissions = 143,
+    /// Tells the caller's permissions at a path; see [`security`].
+    ListPathPermissions = 144,
     /// Closes matching sessions; see [`control`].
     CloseClientFilter = 162,
     /// Lists matching sessions; see [`control`].
@@ -94,6 +114,8 @@ services! {
     GetOwnSessionProperties = 202,
     /// Authenticates the caller's session again; see [`principal`].
     ReAuthenticate = 203,
+    /// Ends a session whose authentication is no longer valid; see [`security`].
+    RevokeAuthentication = 204,
 }
 
 impl Service {
@@ -108,7 +130,7 @@ impl Service {
 pub type Properties<'a> = Vec<(&'a str, &'a str)>;
 
 record! {
-    /// Why a filter was refused.
+    /// Why a filter or a script was refused.
     ErrorReport<'a> {
         /// For people.
         message: &'a str,

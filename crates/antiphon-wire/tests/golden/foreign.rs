@@ -15,7 +15,6 @@ use crate::hex::hex;
 fn the_header_of_a_foreign_service_is_read() {
     let rows = [
         ("00940107", 148, 7, ""),
-        ("0090011c03612f62", 144, 28, "03612f62"),
         (
             "007506043f612f2f000080807f0000ffffffff07ffffffff07ffffffff07ffffffff0700",
             117,

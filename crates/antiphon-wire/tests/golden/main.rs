@@ -2,6 +2,7 @@
 //!
 //! A message is written as hex digits beside the struct that it means.
 
+mod authenticator;
 mod connect;
 mod control;
 mod errors;
@@ -14,6 +15,7 @@ mod locks;
 mod messaging;
 mod primitives;
 mod registration;
+mod security;
 
 use std::fmt::Debug;
 

@@ -6,11 +6,13 @@ use antiphon_wire::error::Fault;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::Properties;
+use antiphon_wire::service::authenticator;
 use antiphon_wire::service::control;
 use antiphon_wire::service::events;
 use antiphon_wire::service::locks;
 use antiphon_wire::service::messaging;
 use antiphon_wire::service::principal;
+use antiphon_wire::service::security;
 use antiphon_wire::value::Value;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,12 +21,16 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 34] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 43] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
     harmless::<Option<Properties<'_>>>,
     harmless::<Vec<(&str, locks::LockDetails<'_>)>>,
+    harmless::<authenticator::AuthenticatorRequest<'_>>,
+    harmless::<authenticator::Decision<'_>>,
+    harmless::<authenticator::DeregisterAuthenticator<'_>>,
+    harmless::<authenticator::RegisterAuthenticator<'_>>,
     harmless::<control::CloseClient>,
     harmless::<control::CloseClientFilter<'_>>,
     harmless::<control::GetSessionProperties<'_>>,
@@ -54,6 +60,11 @@ const READERS: [fn(&'static [u8]) -> TestCaseResult; 34] = [
     harmless::<messaging::FilterResponse<'_>>,
     harmless::<principal::ChangePrincipal<'_>>,
     harmless::<principal::ReAuthenticate<'_>>,
+    harmless::<security::SystemAuthentication<'_>>,
+    harmless::<security::SecurityConfiguration<'_>>,
+    harmless::<security::UpdateSecurity<'_>>,
+    harmless::<security::ListPathPermissions<'_>>,
+    harmless::<security::RevokeAuthentication>,
 ];
 
 /// Bytes that are small more often than chance would have it, so that counts, tags and lengths often fit.

@@ -1,26 +1,22 @@
-//! Encrypted sessions: a proxy in front of the server ends TLS, as one does where Antiphon runs.
-
-use std::sync::Arc;
+//! Encrypted sessions.
 
 use antiphon::ErrorKind;
 use antiphon::ReconnectPolicy;
 use antiphon::Session;
 use antiphon::TlsOptions;
+use antiphon_server::ClientCertificates;
+use antiphon_server::ListenerConfig;
 use rcgen::BasicConstraints;
 use rcgen::Certificate;
 use rcgen::CertificateParams;
 use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
+use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::RootCertStore;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio::sync::watch;
 
 use crate::stage::Echo;
 use crate::stage::TestServer;
@@ -61,49 +57,40 @@ impl Authority {
     }
 }
 
-impl Signed {
-    fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+/// A server at `localhost` that lets in only who shows a certificate of `clients`, if there is one.
+struct Encrypted {
+    server: TestServer,
+    _files: TempDir,
+}
+
+impl Encrypted {
+    fn start(authority: &Authority, clients: Option<&Authority>) -> Self {
+        let (identity, files) = (authority.sign("localhost"), TempDir::new().unwrap());
+        let write = |name: &str, text: String| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let certificate = write("certificate.pem", identity.certificate.pem());
+        let key = write("key.pem", identity.key.serialize_pem());
+        let server = TestServer::with(|config| {
+            let mut listener = ListenerConfig::tls(config.listeners[0].address, certificate, key);
+            if let Some(clients) = clients {
+                listener.client_ca = Some(write("clients.pem", clients.certificate.pem()));
+                listener.client_certificates = ClientCertificates::Required;
+            }
+            config.listeners = vec![listener];
+        });
+        Self { server, _files: files }
+    }
+
+    fn port(&self) -> u16 {
+        port(&self.server)
     }
 }
 
-/// Ends TLS for a server at `localhost`, and lets in only who shows a certificate of `clients`, if there is one.
-fn acceptor(authority: &Authority, clients: Option<&Authority>) -> TlsAcceptor {
-    let identity = authority.sign("localhost");
-    let provider = Arc::new(ring::default_provider());
-    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = match clients {
-        None => config.with_no_client_auth(),
-        Some(clients) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(clients.certificate.der().clone()).unwrap();
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            config.with_client_cert_verifier(verifier.unwrap())
-        }
-    };
-    let chain = vec![identity.certificate.der().clone()];
-    TlsAcceptor::from(Arc::new(config.with_single_cert(chain, identity.private_key()).unwrap()))
-}
-
-/// Lets `acceptor` stand before the server; the port at which it does.
-async fn guard(server: &TestServer, acceptor: TlsAcceptor) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let address = server.address().to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, address) = (acceptor.clone(), address.clone());
-            tokio::spawn(async move {
-                let mut outside = acceptor.accept(stream).await?;
-                let mut inside = TcpStream::connect(address).await?;
-                copy_bidirectional(&mut outside, &mut inside).await
-            });
-        }
-    });
-    port
+fn port(server: &TestServer) -> u16 {
+    server.address().rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
 async fn connect(port: u16, tls: TlsOptions) -> Result<Session, antiphon::Error> {
@@ -114,8 +101,9 @@ async fn connect(port: u16, tls: TlsOptions) -> Result<Session, antiphon::Error>
 
 #[tokio::test]
 async fn a_server_with_a_trusted_certificate_is_spoken_to() {
-    let (server, authority) = (TestServer::start(), Authority::new());
-    let port = guard(&server, acceptor(&authority, None)).await;
+    let authority = Authority::new();
+    let server = Encrypted::start(&authority, None);
+    let port = server.port();
     let session = connect(port, authority.trusted()).await.unwrap();
     let _registration = register(&session, "path", Echo).await;
     expect_echo(&session, "path").await;
@@ -127,8 +115,9 @@ async fn a_server_with_a_trusted_certificate_is_spoken_to() {
 
 #[tokio::test]
 async fn a_server_with_another_certificate_is_not_trusted() {
-    let (server, authority) = (TestServer::start(), Authority::new());
-    let port = guard(&server, acceptor(&authority, None)).await;
+    let authority = Authority::new();
+    let server = Encrypted::start(&authority, None);
+    let port = server.port();
     for tls in [Authority::new().trusted(), TlsOptions::new()] {
         let error = connect(port, tls).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Tls);
@@ -138,8 +127,9 @@ async fn a_server_with_another_certificate_is_not_trusted() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_trusted() {
-    let (server, authority) = (TestServer::start(), Authority::new());
-    let port = guard(&server, acceptor(&authority, None)).await;
+    let authority = Authority::new();
+    let server = Encrypted::start(&authority, None);
+    let port = server.port();
     let builder = Session::builder(&format!("wss://127.0.0.1:{port}")).tls(authority.trusted());
     let error = within(builder.connect()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls);
@@ -147,8 +137,9 @@ async fn a_certificate_for_another_name_is_not_trusted() {
 
 #[tokio::test]
 async fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
-    let (server, authority, clients) = (TestServer::start(), Authority::new(), Authority::new());
-    let port = guard(&server, acceptor(&authority, Some(&clients))).await;
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Encrypted::start(&authority, Some(&clients));
+    let port = server.port();
     let client = clients.sign("client");
     let (chain, key) = (client.certificate.pem(), client.key.serialize_pem());
     let tls = authority.trusted().client_certificate_pem(chain.as_bytes(), key.as_bytes()).unwrap();
@@ -158,8 +149,9 @@ async fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
 
 #[tokio::test]
 async fn without_the_certificate_that_the_server_asks_for_there_is_no_session() {
-    let (server, authority, clients) = (TestServer::start(), Authority::new(), Authority::new());
-    let port = guard(&server, acceptor(&authority, Some(&clients))).await;
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Encrypted::start(&authority, Some(&clients));
+    let port = server.port();
     let error = connect(port, authority.trusted()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
 }
@@ -167,7 +159,59 @@ async fn without_the_certificate_that_the_server_asks_for_there_is_no_session() 
 #[tokio::test]
 async fn a_server_without_tls_is_told_from_one_with_it() {
     let (server, authority) = (TestServer::start(), Authority::new());
-    let port = server.address().rsplit_once(':').unwrap().1.parse().unwrap();
-    let error = connect(port, authority.trusted()).await.unwrap_err();
+    let error = connect(port(&server), authority.trusted()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+}
+
+#[tokio::test]
+async fn a_session_outlives_its_encrypted_connection() {
+    let authority = Authority::new();
+    let server = Encrypted::start(&authority, None);
+    let proxy = Cuttable::before(server.server.address()).await;
+    let builder =
+        Session::builder(&format!("wss://localhost:{}", proxy.port)).tls(authority.trusted());
+    let builder = builder.principal("admin").password("password");
+    let session = within(builder.connect()).await.unwrap();
+    let _registration = register(&session, "path", Echo).await;
+    let id = session.id();
+    for _ in 0..3 {
+        expect_echo(&session, "path").await;
+        proxy.cut();
+    }
+    expect_echo(&session, "path").await;
+    assert_eq!(session.id(), id);
+    within(session.close()).await;
+}
+
+/// Stands before a server, knows nothing of TLS, and cuts connections off.
+struct Cuttable {
+    port: u16,
+    cut: watch::Sender<()>,
+}
+
+impl Cuttable {
+    async fn before(address: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (cut, cuts) = watch::channel(());
+        let address = address.to_owned();
+        tokio::spawn(async move {
+            while let Ok((mut outside, _)) = listener.accept().await {
+                let (mut cuts, address) = (cuts.clone(), address.clone());
+                cuts.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut inside = TcpStream::connect(address).await?;
+                    tokio::select! {
+                        ended = copy_bidirectional(&mut outside, &mut inside) => ended.map(drop),
+                        _ = cuts.changed() => Ok(()),
+                    }
+                });
+            }
+        });
+        Self { port, cut }
+    }
+
+    fn cut(&self) {
+        self.cut.send_replace(());
+    }
 }

@@ -119,6 +119,7 @@ impl Both {
         let conversation = self.pending.insert(InFlight {
             sender: self.sender.clone(),
             reply: Reply::Response(ConversationId(serial)),
+            life: 0,
             deadline,
             timeout: Duration::ZERO,
             sequence: 0,
@@ -161,6 +162,7 @@ impl Both {
 
 fn serial(request: &InFlight<()>) -> u64 {
     match request.reply {
+        Reply::Opinion(ticket) => panic!("nobody asked {ticket:?}"),
         Reply::Response(ConversationId(serial)) | Reply::FilterEvent(ConversationId(serial)) => {
             serial
         }

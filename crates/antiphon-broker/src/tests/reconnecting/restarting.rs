@@ -1,10 +1,12 @@
 //! Sessions that come back after messages were lost: most begin anew, some end.
 
+use antiphon_wire::connect::Credentials;
 use antiphon_wire::connect::Refusal;
 use antiphon_wire::connect::Resumed;
 use antiphon_wire::error::Reason;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::locks::LockScope;
+use antiphon_wire::service::principal::ChangePrincipal;
 
 use super::JAVASCRIPT;
 use super::PYTHON;
@@ -29,12 +31,16 @@ use super::token;
 use super::tokens;
 use super::unhandled;
 use super::written;
+use crate::Grant;
+use crate::Next;
 use crate::Recovery;
 use crate::batch::Void;
 use crate::tests::world::Client;
 use crate::tests::world::Received;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
+use crate::tests::world::encoded;
+use crate::tests::world::request;
 use crate::tests::world::response;
 use crate::tests::world::world;
 
@@ -188,6 +194,28 @@ fn a_restart_ends_all_conversations() {
     assert_eq!((w.broker.stats().routes, tokens(&w)), (0, 1));
 }
 
+/// Clients use conversations again: it would be taken for an answer to another request.
+#[test]
+fn a_client_that_began_anew_is_not_told_of_what_it_asked_before() {
+    let mut w = patient();
+    let (client, other) = (open(&mut w, RUST, "bob"), w.open("alice"));
+    w.register(&other, "a", &[]);
+    w.send_to_path(&client, 1, "a");
+    w.send_to_session(&client, 2, other.id());
+    w.send_to_filter(&client, 3, "all");
+    assert_eq!(client.received().len(), 2);
+    let asked = other.conversations();
+    assert_eq!(asked.len(), 3);
+    lose(&mut w, &client);
+    reconnect(&mut w, RUST, "bob", (9, 2)).unwrap();
+    assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    asked.into_iter().for_each(|conversation| w.respond(&other, conversation, &world()));
+    assert_quiet(&[&client, &other]);
+    w.send_to_path(&client, 1, "a");
+    w.respond(&other, other.request().1, &world());
+    assert_eq!(client.received(), [response(1, &world())]);
+}
+
 #[test]
 fn a_session_goes_on_after_a_restart_and_both_sides_count_anew() {
     let (mut w, client, other) = begin_anew();
@@ -206,9 +234,28 @@ fn a_session_goes_on_after_a_restart_and_both_sides_count_anew() {
     lose(&mut w, &client);
     reconnect(&mut w, RUST, "bob", (1, 4)).unwrap();
     assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+}
+
+/// Its counts may be those of before: what it would send again has been served.
+#[test]
+fn a_client_that_may_not_know_of_a_restart_is_told_again() {
+    let mut w = patient();
+    let client = open(&mut w, RUST, "bob");
+    let other = w.open("alice");
+    (1..=2).for_each(|n| w.send_to_session(&client, n, other.id()));
+    assert_eq!(other.conversations().len(), 2);
+    // It lacks a message that is not kept.
+    reconnect(&mut w, RUST, "bob", (1, 5)).unwrap();
+    assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    for _ in 0..2 {
+        lose(&mut w, &client);
+        reconnect(&mut w, RUST, "bob", (1, 0)).unwrap();
+        assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    }
+    ping(&mut w, &client, 3);
     lose(&mut w, &client);
     reconnect(&mut w, RUST, "bob", (1, 0)).unwrap();
-    assert_eq!(back(&client), intact(1, []));
+    assert_eq!(back(&client), intact(2, [pong(3)]));
 }
 
 #[test]
@@ -237,4 +284,37 @@ fn listeners_are_told_that_a_session_that_began_anew_is_back() {
     lose(&mut w, &client);
     w.advance(60_000);
     assert_eq!(w.broker.stats().sessions, 1);
+}
+
+#[test]
+fn who_began_anew_is_not_told_what_became_of_an_authentication() {
+    let mut w = patient();
+    let client = three(&mut w, JAVASCRIPT);
+    let body = ChangePrincipal { principal: "carol", credentials: Credentials::None };
+    let Next::Authenticate(asked) = w.send(&client, &request(5, 9, &encoded(&body))) else {
+        panic!("not asked");
+    };
+    lose(&mut w, &client);
+    reconnect(&mut w, JAVASCRIPT, "bob", (6, 3)).unwrap();
+    assert_eq!(back(&client), (Resumed::WithLoss, vec![]));
+    let grant = Some(Grant { principal: "carol".to_owned(), ..Grant::default() });
+    w.broker.batch(&client.session, w.now).authenticated(&asked, grant, &mut w.outbox);
+    assert_eq!(client.session.profile().properties.get("$Principal"), Some("bob"));
+    assert_quiet(&[&client]);
+}
+
+#[test]
+fn who_resumes_is_told_what_became_of_an_authentication() {
+    let mut w = patient();
+    let client = three(&mut w, JAVASCRIPT);
+    let body = ChangePrincipal { principal: "carol", credentials: Credentials::None };
+    let Next::Authenticate(asked) = w.send(&client, &request(5, 9, &encoded(&body))) else {
+        panic!("not asked");
+    };
+    lose(&mut w, &client);
+    w.broker.batch(&client.session, w.now).authenticated(&asked, None, &mut w.outbox);
+    reconnect(&mut w, JAVASCRIPT, "bob", (5, 3)).unwrap();
+    let (resumed, sent) = back(&client);
+    assert_eq!(resumed, Resumed::Intact { next_client_sequence: 5 });
+    assert_eq!(sent[0], response(9, &false));
 }

@@ -24,6 +24,7 @@ let held = [];
 let locks = {};
 let registrations = {};
 let eventRegistration = null;
+let authenticatorRegistration = null;
 
 function emit(message) {
     process.stdout.write(JSON.stringify(message) + '\n');
@@ -118,8 +119,8 @@ const connecting = {
     version: async () => ({ sdk: 'javascript', version: diffusion.version }),
 
     // `reconnect` is how many milliseconds to wait before every attempt to come back.
-    connect: async ({ host, port, principal, password, properties, reconnect }) => {
-        const options = { host, port, secure: false };
+    connect: async ({ host, port, principal, password, properties, reconnect, encrypted }) => {
+        const options = { host, port, secure: Boolean(encrypted) };
         if (reconnect !== undefined) {
             options.reconnect = { timeout: 60000, strategy: (again) => setTimeout(again, reconnect) };
         }
@@ -291,7 +292,55 @@ const control = {
     unlisten: async () => eventRegistration.close(),
 };
 
-const commands = { ...connecting, ...topics, ...messaging, ...control };
+// Answers each question as `answers` says for its principal: deny, abstain, silent, or the properties to allow it with.
+// Builds a script by calls of the SDK's builder: [method, argument, ...] each.
+function script(builder, calls) {
+    return calls.reduce((built, [method, ...rest]) => built[method](...rest), builder).build();
+}
+
+const security = {
+    set_authenticator: async ({ name, answers }) => {
+        authenticatorRegistration = await session.security.setAuthenticator(name, {
+            authenticate: (principal, credentials, properties, proposed, callback) => {
+                emit({ event: 'asked', principal, properties, proposed });
+                const answer = answers[principal] || 'abstain';
+                switch (answer) {
+                    case 'deny': return callback.deny();
+                    case 'abstain': return callback.abstain();
+                    case 'silent': return undefined;
+                    case 'allow': return callback.allow();
+                    default: return callback.allow(answer);
+                }
+            },
+            onClose: () => emit({ event: 'authenticator_closed' }),
+            onError: (error) => emit({ event: 'authenticator_error', error: describe(error) }),
+        });
+    },
+    remove_authenticator: async () => authenticatorRegistration.close(),
+    permissions: async ({ path }) => {
+        const permissions = path === undefined
+            ? await session.security.getGlobalPermissions()
+            : await session.security.getPathPermissions(path);
+        return permissions.map(String).sort();
+    },
+    get_security: async () => session.security.getSecurityConfiguration(),
+    get_principals: async () => session.security.getSystemAuthenticationConfiguration(),
+    update_security: async ({ calls }) => {
+        const text = script(session.security.securityScriptBuilder(), calls);
+        await session.security.updateSecurityStore(text);
+        return text;
+    },
+    update_principals: async ({ calls }) => {
+        const text = script(session.security.authenticationScriptBuilder(), calls);
+        await session.security.updateAuthenticationStore(text);
+        return text;
+    },
+    // A session id as text is sent as the session 0-0.
+    revoke: async ({ session_id }) =>
+        session.security.revokeAuthentication(session.sessionId.constructor.fromString(session_id)),
+};
+
+const commands = { ...connecting, ...topics, ...messaging, ...control, ...security };
 
 async function run(line) {
     const { id, command, ...parameters } = JSON.parse(line);

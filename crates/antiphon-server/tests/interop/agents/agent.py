@@ -206,9 +206,10 @@ class Agent:
         return {"sdk": "python", "version": VERSION}
 
     async def connect(
-        self, host, port, principal="", password=None, properties=None, reconnect=None
+        self, host, port, principal="", password=None, properties=None, reconnect=None,
+        encrypted=False,
     ):
-        url = f"ws://{host}:{port}"
+        url = f"{'wss' if encrypted else 'ws'}://{host}:{port}"
         credentials = None if password is None else diffusion.Credentials(password)
         options = {} if reconnect is None else {"attributes": comes_back(reconnect)}
         session = diffusion.Session(url, principal, credentials, properties or {}, **options)

@@ -1,7 +1,9 @@
 //! Random bodies of every service, family by family.
 
+mod authenticator;
 mod control;
 mod events;
 mod locks;
 mod messaging;
 mod principal;
+mod security;
