@@ -243,6 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_stored_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("security.toml");
+        let store = Arc::new(Store::create(&path, Contents::default()).unwrap());
+        let broker: Broker<Line> = Broker::new(BrokerConfig::default());
+        let updates = Updates::new(Home::Store(Arc::clone(&store)));
+        folder.close().unwrap();
+        let add = principals("add principal 'alice' 'long enough'");
+        let errors = updates.apply(&broker, "root", &add).unwrap_err();
+        assert!(errors[0].message().contains("cannot be written"), "{errors:?}");
+        assert!(broker.principals().get("alice").is_none());
+        assert_eq!(store.verify("alice", "long enough"), Verdict::Unknown);
+    }
+
+    #[test]
     fn without_a_store_nothing_can_be_changed() {
         let broker: Broker<Line> = Broker::new(BrokerConfig::default());
         let updates = Updates::new(Home::Nowhere);
