@@ -15,6 +15,7 @@ mod operations;
 mod outcomes;
 mod principals;
 mod process;
+mod production;
 mod requests;
 mod roles;
 mod serve;
