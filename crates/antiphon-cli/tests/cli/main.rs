@@ -16,6 +16,7 @@ mod operations;
 mod outcomes;
 mod principals;
 mod process;
+mod production;
 mod requests;
 mod roles;
 mod serve;
