@@ -42,6 +42,7 @@ impl Handle {
         let reloaded = self.shared.updates.reload(&self.shared.broker);
         reloaded.map_err(|problem| unusable_store(&problem))?;
         certificates.take_effect();
+        self.shared.door.reconfigure(&config.limits);
         self.shared.rules.store(Arc::new(Rules::new(&config)));
         self.shared.broker.reconfigure(&broker_config(&config));
         self.shared.config.store(Arc::new(config));

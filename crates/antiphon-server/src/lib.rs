@@ -42,6 +42,7 @@ mod inbound;
 mod keepalive;
 mod line;
 mod listener;
+mod notice;
 mod operations;
 mod origin;
 mod random;

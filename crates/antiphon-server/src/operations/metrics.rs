@@ -51,6 +51,7 @@ struct Snapshot {
     connections: u64,
     failed: Vec<([String; 1], u64)>,
     turned_away: Vec<(Refused, u64)>,
+    handshakes_waited: u64,
     authentications: Vec<(String, Counted)>,
     blocked: Histogram,
     filters: Histogram,
@@ -68,6 +69,7 @@ impl Snapshot {
             connections: figures.connections.load(Relaxed),
             failed: figures.failed.counts(),
             turned_away: shared.door.refusals().collect(),
+            handshakes_waited: shared.door.waits(),
             authentications: shared
                 .authenticators
                 .results()
@@ -165,6 +167,7 @@ impl Snapshot {
         for limit in Limit::ALL {
             limits.count(&[("limit", limit.name())], self.stats.exceeded(*limit))?;
         }
+        limits.count(&[("limit", "handshakes")], self.handshakes_waited)?;
         Ok(())
     }
 

@@ -46,7 +46,7 @@ async fn metrics(operations: SocketAddr) -> String {
 }
 
 /// Every value by its name and labels.
-async fn values(operations: SocketAddr) -> BTreeMap<String, f64> {
+pub(crate) async fn values(operations: SocketAddr) -> BTreeMap<String, f64> {
     let text = metrics(operations).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let value = |line: &str| {
