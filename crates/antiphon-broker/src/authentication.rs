@@ -108,8 +108,8 @@ impl<X> Batch<'_, X> {
         }))
     }
 
-    /// Answers [`Next::Authenticate`]: with a grant the session is from here on whom it says, without it the session
-    /// stays who it is. A session that began anew meanwhile does not know that it asked, and nothing changes.
+    /// Answers [`Next::Authenticate`]: with a grant the session is from here on whom it says, without it, or if that principal has as
+    /// many sessions as it may, the session stays who it is. A session that began anew meanwhile does not know that it asked, and nothing changes.
     pub fn authenticated(
         &mut self,
         authentication: &Authentication,
@@ -119,28 +119,44 @@ impl<X> Batch<'_, X> {
         if authentication.life != self.inbound.life {
             return;
         }
-        let accepted = grant.is_some();
-        if let Some(grant) = grant {
-            self.broker.become_principal(self.session, &grant, outbox);
+        let accepted = grant.is_some_and(|grant| {
+            let became = self.broker.become_principal(self.session, &grant, outbox);
             self.refresh_profile();
-        }
+            became
+        });
         self.respond(authentication.conversation, &accepted, outbox);
         self.broker.reap(outbox);
     }
 }
 
 impl<X> Broker<X> {
-    fn become_principal(&self, session: &Arc<Session<X>>, grant: &Grant, outbox: &mut Outbox<X>) {
+    fn become_principal(
+        &self,
+        session: &Arc<Session<X>>,
+        grant: &Grant,
+        outbox: &mut Outbox<X>,
+    ) -> bool {
+        let mut room = Ok(());
         self.change_profile(session, outbox, |profile| {
+            if profile.properties.get(PRINCIPAL) != Some(&grant.principal) {
+                room = self.room_for_principal(&self.registry.read(), &grant.principal);
+            }
+            if room.is_err() {
+                return profile.clone();
+            }
             let mut properties = profile.properties.clone();
-            properties.adopt(&grant.properties);
+            self.adopt(&mut properties, grant);
             properties.extend([(PRINCIPAL.into(), grant.principal.as_str().into())]);
             properties.expire(grant.expires.map(|expiry| expiry.wall_time));
             let roles = self.roles_of(grant);
             let access = self.access(&roles);
             Profile { properties, ..profile.clone() }.with_roles(roles, access)
         });
-        session.set_expires(grant.expires.map_or(Millis::NEVER, |expiry| expiry.at));
+        match room {
+            Ok(()) => session.set_expires(grant.expires.map_or(Millis::NEVER, |expiry| expiry.at)),
+            Err(limit) => self.totals.exceed(limit),
+        }
+        room.is_ok()
     }
 
     /// The granted roles and those that every such session gets.

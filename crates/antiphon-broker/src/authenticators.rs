@@ -175,7 +175,7 @@ impl<X> Broker<X> {
         if let Err(why) = self.hand_question(&session, (registration, ticket), question, outbox) {
             let why = match why {
                 Undeliverable::Ended => "has ended",
-                Undeliverable::Overloaded => "is overloaded",
+                Undeliverable::Overloaded(_) => "is overloaded",
             };
             self.opine(ticket, Opinion::Failed(format!("session {} {why}", session.id())));
         }

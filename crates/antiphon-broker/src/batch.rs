@@ -21,6 +21,8 @@ use crate::authentication::Authentication;
 use crate::broker::Broker;
 use crate::config::Policy;
 use crate::error::ServiceError;
+use crate::filter::Filter;
+use crate::filter::FilterError;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
@@ -137,7 +139,7 @@ impl<'b, X> Batch<'b, X> {
         let (number, conversation) = header;
         self.serve(number, conversation, body, outbox).unwrap_or_else(|error| {
             self.counts.refuse(is_request(number), error.reason);
-            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
+            self.broker.totals.exceed_any(error.limit);
             if error.reason == Reason::ACCESS_DENIED {
                 let (session, text) = (self.session.id(), &error.text);
                 self.broker.note(outbox, || Note::Denied {
@@ -258,6 +260,13 @@ impl<'b, X> Batch<'b, X> {
         } else {
             Err(ServiceError::lacks(permission))
         }
+    }
+
+    /// Reads a filter, and counts it if it exceeds a bound.
+    pub(crate) fn parse_filter(&self, text: &str) -> Result<Filter, FilterError> {
+        Filter::parse_within(text, self.policy.limits.filter).inspect_err(|error| {
+            self.broker.totals.exceed_any(error.limit());
+        })
     }
 
     fn doom(&self, reason: CloseReason, outbox: &mut Outbox<X>) {

@@ -11,6 +11,9 @@ use foldhash::HashMapExt;
 
 use crate::access::Principals;
 use crate::access::Security;
+use crate::filter;
+use crate::properties;
+use crate::rate::Rate;
 
 /// The configuration of a broker.
 #[derive(Debug, Clone)]
@@ -122,19 +125,29 @@ pub struct Limits {
     pub sessions: usize,
     /// Bytes of one message, either way; announced to clients.
     pub message: usize,
+    /// Open sessions of one principal, but of the anonymous one; zero for any number.
+    pub sessions_per_principal: usize,
     /// Bytes that may wait for one session. Requests beyond it are refused as overload; a session that lets answers
     /// pile up to twice as much is ended.
     pub mailbox: usize,
+    /// Messages that may wait for one session, likewise.
+    pub mailbox_messages: usize,
     /// Requests that one session may have to answer at a time.
     pub requests_per_handler: u32,
     /// Requests whose answers one session may await at a time. One request to a filter may go beyond it.
     pub requests_per_sender: u32,
+    /// How fast one session may ask.
+    pub rate: Rate,
     /// Handlers that one session may have registered.
     pub handlers_per_session: usize,
     /// Session listeners that one session may have registered.
     pub listeners_per_session: usize,
     /// Locks that one session may hold or wait for.
     pub locks_per_session: usize,
+    /// What a session filter may be like.
+    pub filter: filter::Bounds,
+    /// What properties users may give to a session.
+    pub properties: properties::Bounds,
 }
 
 impl Default for Limits {
@@ -144,15 +157,22 @@ impl Default for Limits {
             sessions: 100_000,
             // Far above a request, far below what hurts when many sessions send one at once.
             message: 1 << 20,
-            // Eight of the largest messages, or 60,000 small ones.
+            // Whole fleets log in under one name.
+            sessions_per_principal: 0,
+            // Eight of the largest messages.
             mailbox: 8 << 20,
+            // Some four times what one session may be asked; and one filter request to all sessions has its outcomes.
+            mailbox_messages: 65_536,
             // A handler that is this far behind will not answer in time.
             requests_per_handler: 16_384,
             // As much as one handler takes.
             requests_per_sender: 16_384,
+            rate: Rate::default(),
             handlers_per_session: 100_000,
             listeners_per_session: 16,
             locks_per_session: 1_024,
+            filter: filter::Bounds::default(),
+            properties: properties::Bounds::default(),
         }
     }
 }

@@ -30,7 +30,6 @@ use crate::batch::Void;
 use crate::batch::no_body;
 use crate::broker::Broker;
 use crate::error::ServiceError;
-use crate::filter::Filter;
 use crate::messaging::no_such_session;
 use crate::messaging::report;
 use crate::outbox::Outbox;
@@ -117,7 +116,7 @@ impl<X> Batch<'_, X> {
         let SetSessionProperties { session, set, remove } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ViewSession)?;
         self.demand(GlobalPermission::ModifySession)?;
-        let change = Change::new(set.unwrap_or_default(), remove.unwrap_or_default())?;
+        let change = self.read_change(set, remove)?;
         let session = self.session(session)?;
         let Changed { previous } = self.broker.set_properties(&session, &change, outbox)?;
         self.refresh_profile();
@@ -145,13 +144,16 @@ impl<X> Batch<'_, X> {
         let SetSessionPropertiesFilter { filter, set, remove } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ViewSession)?;
         self.demand(GlobalPermission::ModifySession)?;
-        let change = Change::new(set.unwrap_or_default(), remove.unwrap_or_default())?;
+        let change = self.read_change(set, remove)?;
         let Some(sessions) = self.matching(conversation, filter, outbox) else { return Ok(()) };
-        // A session that would have too many properties stays as it is and is not counted.
-        let changed = |session: &&Arc<Session<X>>| {
-            self.broker.set_properties(session, &change, outbox).is_ok()
-        };
-        let count = sessions.iter().filter(changed).count();
+        let mut count = 0;
+        for session in &sessions {
+            match self.broker.set_properties(session, &change, outbox) {
+                Ok(_) => count += 1,
+                // A session that would have too many properties stays as it is.
+                Err(error) => self.broker.totals.exceed_any(error.limit()),
+            }
+        }
         self.refresh_profile();
         self.respond_count(conversation, count, outbox);
         Ok(())
@@ -206,7 +208,7 @@ impl<X> Batch<'_, X> {
         let fetch: SessionFetch<'_> = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ViewSession)?;
         let keys = KeySelection::parse(fetch.keys.iter().flatten().copied())?;
-        let filter = match Filter::parse(fetch.filter) {
+        let filter = match self.parse_filter(fetch.filter) {
             Ok(filter) => filter,
             Err(error) => {
                 self.respond(conversation, &Fetched::Refused(vec![report(&error)]), outbox);
@@ -242,6 +244,15 @@ impl<X> Batch<'_, X> {
 }
 
 impl<X> Batch<'_, X> {
+    fn read_change(
+        &self,
+        set: Option<Properties<'_>>,
+        remove: Option<Vec<&str>>,
+    ) -> Result<Change, PropertiesError> {
+        let bounds = self.policy.limits.properties;
+        Change::new(set.unwrap_or_default(), remove.unwrap_or_default(), bounds)
+    }
+
     fn session(&self, id: SessionId) -> Result<Arc<Session<X>>, ServiceError> {
         self.broker.find(id).ok_or_else(|| no_such_session(id))
     }
@@ -253,7 +264,7 @@ impl<X> Batch<'_, X> {
         filter: &str,
         outbox: &mut Outbox<X>,
     ) -> Option<Vec<Arc<Session<X>>>> {
-        match Filter::parse(filter) {
+        match self.parse_filter(filter) {
             Ok(filter) => Some(self.broker.matching(&filter)),
             Err(error) => {
                 let refusal = CountOrErrors { count: 0, errors: vec![report(&error)] };
@@ -279,15 +290,18 @@ impl<X> Broker<X> {
         change: &Change,
         outbox: &mut Outbox<X>,
     ) -> Result<Changed, PropertiesError> {
+        let bounds = self.policy().limits.properties;
         let mut outcome = Ok(Changed::default());
-        self.change_profile(session, outbox, |profile| match profile.properties.apply(change) {
-            Ok((properties, changed)) => {
-                outcome = Ok(changed);
-                Profile { properties, ..profile.clone() }
-            }
-            Err(error) => {
-                outcome = Err(error);
-                profile.clone()
+        self.change_profile(session, outbox, |profile| {
+            match profile.properties.apply(change, bounds) {
+                Ok((properties, changed)) => {
+                    outcome = Ok(changed);
+                    Profile { properties, ..profile.clone() }
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    profile.clone()
+                }
             }
         });
         outcome

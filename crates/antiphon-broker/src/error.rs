@@ -61,7 +61,7 @@ impl From<InvalidValue> for ServiceError {
 
 impl From<PropertiesError> for ServiceError {
     fn from(error: PropertiesError) -> Self {
-        Self::invalid(error.to_string())
+        Self { limit: error.limit(), ..Self::invalid(error.to_string()) }
     }
 }
 

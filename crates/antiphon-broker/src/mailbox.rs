@@ -7,11 +7,26 @@
 pub(crate) struct Mailbox {
     pub(crate) bytes: Vec<u8>,
     written: usize,
+    /// How many frames begin at `begin` or behind it.
+    frames: usize,
+    /// Where a frame begins. When a writer has given up: the first of which nothing is written.
+    begin: usize,
 }
 
 impl Mailbox {
     pub(crate) fn queued(&self) -> usize {
         self.bytes.len() - self.written
+    }
+
+    /// How many frames nobody has begun to write.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Appends one frame.
+    pub(crate) fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.bytes);
+        self.frames += 1;
     }
 
     /// Notes that the first `count` waiting bytes have been written.
@@ -25,17 +40,28 @@ impl Mailbox {
 
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.written = 0;
+        (self.written, self.frames, self.begin) = (0, 0, 0);
     }
 
     /// Puts what a writer could not write back in front of what has been appended since.
     pub(crate) fn put_back(&mut self, mut unwritten: Self) {
+        unwritten.count_begun();
         if unwritten.written > COMPACT {
             unwritten.bytes.drain(..unwritten.written);
+            unwritten.begin -= unwritten.written;
             unwritten.written = 0;
         }
         unwritten.bytes.extend_from_slice(self.waiting());
+        unwritten.frames += self.frames;
         *self = unwritten;
+    }
+
+    /// Only here, where a socket takes no more, the frames are looked at, each once.
+    fn count_begun(&mut self) {
+        while self.begin < self.written {
+            self.begin += frame_length(&self.bytes[self.begin..]);
+            self.frames -= 1;
+        }
     }
 }
 
@@ -51,7 +77,7 @@ impl Spare {
     pub(crate) fn mailbox(&mut self) -> Mailbox {
         let bytes = self.buffers.pop().unwrap_or_default();
         self.bytes -= bytes.capacity();
-        Mailbox { bytes, written: 0 }
+        Mailbox { bytes, ..Mailbox::default() }
     }
 
     /// Keeps the buffer of a mailbox that is not needed.
@@ -70,6 +96,16 @@ impl Spare {
     }
 }
 
+/// The length of the frame at the front, as the server writes frames: without a mask.
+fn frame_length(bytes: &[u8]) -> usize {
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    match bytes[1] {
+        126 => 4 + number(&bytes[2..4]),
+        127 => 10 + number(&bytes[2..10]),
+        short => 2 + usize::from(short),
+    }
+}
+
 /// Written bytes are cut off a waiting buffer only in pieces of this size, so that a slow reader costs no copying.
 const COMPACT: usize = 1 << 20;
 
@@ -78,3 +114,44 @@ const MAX_SPARE: usize = 64;
 
 /// What one thread keeps at most. Large buffers are worth keeping: giving them back costs page faults at every use.
 const MAX_SPARE_BYTES: usize = 32 << 20;
+
+#[cfg(test)]
+mod tests {
+    use antiphon_wire::websocket::put_message;
+    use antiphon_wire::websocket::put_pong;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_frames_that_nobody_has_begun_are_counted(
+            lengths in vec(prop_oneof![0_usize..200, 65_000_usize..70_000, Just(COMPACT)], 1..20),
+            turns in vec((any::<bool>(), 0_usize..300_000), 1..40),
+        ) {
+            let (mut mailbox, mut begins, mut end) = (Mailbox::default(), Vec::new(), 0_usize);
+            let mut written = 0;
+            let mut lengths = lengths.into_iter();
+            for (append, count) in turns {
+                if append && let Some(length) = lengths.next() {
+                    begins.push(end);
+                    let before = mailbox.bytes.len();
+                    mailbox.put(|out| match length {
+                        0 => put_pong(out, b"pong"),
+                        _ => put_message(out, length, |out| out.resize(out.len() + length, 7)),
+                    });
+                    end += mailbox.bytes.len() - before;
+                }
+                let mut taken = std::mem::take(&mut mailbox);
+                let count = count.min(taken.queued());
+                taken.advance(count);
+                written += count;
+                mailbox.put_back(taken);
+                let unbegun = begins.iter().filter(|begin| **begin >= written).count();
+                prop_assert_eq!(mailbox.frames(), unbegun);
+                prop_assert_eq!(mailbox.queued(), end - written);
+            }
+        }
+    }
+}

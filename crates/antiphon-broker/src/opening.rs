@@ -15,12 +15,17 @@ use antiphon_wire::websocket;
 use crate::authentication::Grant;
 use crate::broker::Broker;
 use crate::draining::Phase;
+use crate::filter::Bucket;
+use crate::filter::Index;
 use crate::outbox::Outbox;
 use crate::profile::PRINCIPAL;
 use crate::profile::Profile;
 use crate::profile::Roles;
+use crate::properties;
 use crate::properties::ENVIRONMENT;
 use crate::properties::Properties;
+use crate::properties::Trust;
+use crate::registry::Registry;
 use crate::registry::SESSION_ID;
 use crate::session::Client;
 use crate::session::Session;
@@ -65,6 +70,7 @@ impl<X> Broker<X> {
         // From here on, so that what the session may do is not changed before it can be found.
         let mut listeners = self.listeners.lock();
         let profile = self.profile(id, &opening);
+        let principal = opening.grant.principal.clone();
         let expires = opening.grant.expires.map_or(Millis::NEVER, |expiry| expiry.at);
         let Opening { request, start_time, token, now, .. } = opening;
         let kept = self.keep(request, token);
@@ -94,8 +100,8 @@ impl<X> Broker<X> {
         if self.phase() != Phase::Open {
             return Err(Refusal::ServerInitialising);
         }
-        if registry.len() >= self.policy().limits.sessions {
-            self.totals.exceed(Limit::Sessions);
+        if let Err(limit) = self.room(&registry, &principal) {
+            self.totals.exceed(limit);
             return Err(Refusal::LicenseExceeded);
         }
         if is_kept {
@@ -110,6 +116,51 @@ impl<X> Broker<X> {
         drop(listeners);
         self.reap(outbox);
         Ok(session)
+    }
+
+    /// Whether there is room for one more session, of this principal. It is so until the listeners' lock is let go, which
+    /// the caller holds.
+    fn room(&self, registry: &Registry<X>, principal: &str) -> Result<(), Limit> {
+        if registry.len() >= self.policy().limits.sessions {
+            return Err(Limit::Sessions);
+        }
+        self.room_for_principal(registry, principal)
+    }
+
+    /// Likewise, of a session that is there.
+    pub(crate) fn room_for_principal(
+        &self,
+        registry: &Registry<X>,
+        principal: &str,
+    ) -> Result<(), Limit> {
+        let most = self.policy().limits.sessions_per_principal;
+        let is_limited = most > 0 && !principal.is_empty();
+        // The index of properties counts them.
+        let theirs = || registry.size(Bucket::Property { key: PRINCIPAL, value: principal });
+        if is_limited && theirs() >= most { Err(Limit::SessionsPerPrincipal) } else { Ok(()) }
+    }
+
+    /// Gives a session the properties that it was granted.
+    pub(crate) fn adopt(&self, properties: &mut Properties, grant: &Grant) {
+        if !properties.adopt(&grant.properties, self.policy().limits.properties.count) {
+            self.totals.exceed(Limit::Properties);
+        }
+    }
+
+    /// What a client gets of the properties that it `offered`, see [`properties::proposed`], and what an authenticator
+    /// `gives` it, see [`properties::given`].
+    pub fn granted<'a>(
+        &self,
+        offered: impl IntoIterator<Item = (&'a str, &'a str)>,
+        trust: &Trust,
+        gives: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Properties {
+        let bounds = self.policy().limits.properties;
+        let (mut granted, dropped) = properties::proposed(offered, trust, bounds);
+        let (given, refused) = properties::given(gives, bounds);
+        granted.extend(given.shared().map(|(key, value)| (key.clone(), value.clone())));
+        dropped.into_iter().chain(refused).for_each(|limit| self.totals.exceed(limit));
+        granted
     }
 
     /// The properties that a session is going to have, whoever it is: what an authenticator can know of it.
@@ -139,7 +190,7 @@ impl<X> Broker<X> {
     fn profile(&self, id: SessionId, opening: &Opening<'_>) -> Profile {
         let Opening { request, client_address, connector, start_time, .. } = opening;
         let mut properties = self.foreseen(request.family, client_address, connector);
-        properties.adopt(&opening.grant.properties);
+        self.adopt(&mut properties, &opening.grant);
         let text = |value: &str| Arc::<str>::from(value);
         properties.extend([
             (text(SESSION_ID), id.to_string().into()),

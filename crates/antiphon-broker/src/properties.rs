@@ -17,18 +17,32 @@ pub use crate::properties::trust::Believed;
 pub use crate::properties::trust::InvalidPattern;
 pub use crate::properties::trust::Pattern;
 pub use crate::properties::trust::Trust;
-
-/// The most user properties a session may have.
-pub const MAX_USER_PROPERTIES: usize = 64;
+use crate::stats::Limit;
 
 /// The longest key of a user property, in bytes.
 pub const MAX_KEY_BYTES: usize = 128;
 
-/// The longest value that a client or an administrator may give to a property, in bytes.
-pub const MAX_VALUE_BYTES: usize = 4096;
-
 /// The most different keys that a [`KeySelection`] may name.
 pub const MAX_SELECTED_KEYS: usize = 256;
+
+/// The longest value that any bound may allow, in bytes.
+pub const MAX_VALUE_BYTES: usize = 64 << 10;
+
+/// What properties users may give to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// The most user properties.
+    pub count: usize,
+    /// The longest value, in bytes.
+    pub value: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        // Together less than a large message, and far more than anybody looks at.
+        Self { count: 64, value: 4096 }
+    }
+}
 
 /// The properties of one session by key: fixed ones, whose keys start with `$`, and user properties.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -60,17 +74,21 @@ impl Properties {
         self.0.iter()
     }
 
-    /// Takes over what was `granted`: user properties, beyond [`MAX_USER_PROPERTIES`] no new ones, and the fixed ones that
-    /// an authenticator may set.
-    pub(crate) fn adopt(&mut self, granted: &Self) {
-        let mut room = MAX_USER_PROPERTIES.saturating_sub(self.user().count());
+    /// Takes over what was `granted`: user properties, but no new ones beyond `most`, and the fixed ones that an
+    /// authenticator may set. False if some were too many.
+    pub(crate) fn adopt(&mut self, granted: &Self, most: usize) -> bool {
+        let mut room = most.saturating_sub(self.user().count());
+        let mut has_all = true;
         for (key, value) in granted.shared().filter(|(key, _)| !is_fixed(key) || is_granted(key)) {
             let new = !is_fixed(key) && !self.0.contains_key(key);
             if !new || room > 0 {
                 self.0.insert(key.clone(), value.clone());
                 room -= usize::from(new);
+            } else {
+                has_all = false;
             }
         }
+        has_all
     }
 
     /// Notes when the session's authentication is over, in milliseconds since 1970.
@@ -120,40 +138,50 @@ pub fn valid_user_key(key: &str) -> bool {
 
 /// The properties that a client gets of those it `offered` at connect: `$Environment`, which is "UNKNOWN" if it is not
 /// offered, no other fixed property, and the trusted user properties. What breaks a rule or a limit is dropped; beyond
-/// [`MAX_USER_PROPERTIES`] those offered first stay. Of two values for one key the later one counts.
+/// the most there may be those offered first stay. Of two values for one key the later one counts. The bounds for which some
+/// were dropped are returned too.
 pub fn proposed<'a>(
     offered: impl IntoIterator<Item = (&'a str, &'a str)>,
     trust: &Trust,
-) -> Properties {
+    bounds: Bounds,
+) -> (Properties, Vec<Limit>) {
     let mut accepted = BTreeMap::from([(Arc::from(ENVIRONMENT), Arc::from("UNKNOWN"))]);
+    let mut exceeded = Vec::new();
     for (key, value) in offered {
-        let acceptable = if is_fixed(key) {
-            key == ENVIRONMENT
+        let is_user = !is_fixed(key) && trust.trusts(key, value) && check_user_key(key).is_ok();
+        if !is_user && key != ENVIRONMENT {
+            continue;
+        }
+        let is_full = accepted.len() > bounds.count; // besides `$Environment`
+        if value.len() > bounds.value {
+            exceeded.push(Limit::PropertySize);
+        } else if is_full && !accepted.contains_key(key) {
+            exceeded.push(Limit::Properties);
         } else {
-            let full = accepted.len() > MAX_USER_PROPERTIES; // besides `$Environment`
-            trust.trusts(key, value)
-                && check_user_key(key).is_ok()
-                && (!full || accepted.contains_key(key))
-        };
-        if acceptable && value.len() <= MAX_VALUE_BYTES {
             accepted.insert(key.into(), value.into());
         }
     }
-    Properties(accepted)
+    exceeded.dedup();
+    (Properties(accepted), exceeded)
 }
 
 /// The properties that a session gets of those that an authenticator `gives` it: user properties, `$Country`, `$Language`,
-/// `$Latitude` and `$Longitude`, in canonical form. Other fixed properties and what breaks a rule or a limit are dropped.
-pub fn given<'a>(gives: impl IntoIterator<Item = (&'a str, &'a str)>) -> Properties {
-    let mut accepted = Properties::default();
+/// `$Latitude` and `$Longitude`, in canonical form. Other fixed properties and what breaks a rule or a limit are dropped; the
+/// bounds for which some were are returned too.
+pub fn given<'a>(
+    gives: impl IntoIterator<Item = (&'a str, &'a str)>,
+    bounds: Bounds,
+) -> (Properties, Vec<Limit>) {
+    let (mut accepted, mut exceeded) = (Properties::default(), Vec::new());
     for (key, value) in gives {
-        if let Ok(change) = Change::new([(key, value)], [])
-            && let Ok((more, _)) = accepted.apply(&change)
-        {
-            accepted = more;
+        let change = Change::new([(key, value)], [], bounds);
+        match change.and_then(|change| accepted.apply(&change, bounds)) {
+            Ok((more, _)) => accepted = more,
+            Err(error) => exceeded.extend(error.limit()),
         }
     }
-    accepted
+    exceeded.dedup();
+    (accepted, exceeded)
 }
 
 /// Whether an authenticator may set the fixed property `key`.
@@ -206,6 +234,17 @@ pub enum PropertiesError {
     },
 }
 
+impl PropertiesError {
+    /// The bound that is exceeded, if it is one that can be configured.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::ValueTooLong { .. } => Some(Limit::PropertySize),
+            Self::TooManyProperties { .. } => Some(Limit::Properties),
+            Self::InvalidKey { .. } | Self::KeyTooLong { .. } | Self::TooManyKeys { .. } => None,
+        }
+    }
+}
+
 pub(crate) const ENVIRONMENT: &str = "$Environment";
 const EXPIRY_TIME: &str = "$ExpiryTime";
 
@@ -224,6 +263,8 @@ pub(crate) fn check_user_key(key: &str) -> Result<(), PropertiesError> {
 mod tests {
     use super::*;
 
+    const BOUNDS: Bounds = Bounds { count: 64, value: 4096 };
+
     fn some() -> Properties {
         [("b", "2"), ("$Principal", "alice"), ("!a", "1"), ("$Country", "DE")]
             .map(|(key, value)| (Arc::from(key), Arc::from(value)))
@@ -233,7 +274,8 @@ mod tests {
 
     #[track_caller]
     fn check_proposed(offered: &[(&str, &str)], trust: &Trust, expected: &[(&str, &str)]) {
-        assert_eq!(proposed(offered.iter().copied(), trust).iter().collect::<Vec<_>>(), expected);
+        let (accepted, _) = proposed(offered.iter().copied(), trust, BOUNDS);
+        assert_eq!(accepted.iter().collect::<Vec<_>>(), expected);
     }
 
     fn numbered(count: usize) -> Vec<(String, String)> {
@@ -281,7 +323,7 @@ mod tests {
             &Trust::default(),
             &[("$Environment", "PYTHON_CPython_3.11")],
         );
-        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        let long = "x".repeat(BOUNDS.value + 1);
         check_proposed(&[("$Environment", &long)], &Trust::all(), &[("$Environment", "UNKNOWN")]);
     }
 
@@ -315,18 +357,20 @@ mod tests {
 
     #[test]
     fn proposed_properties_beyond_a_limit_are_dropped() {
-        let mut offered = numbered(MAX_USER_PROPERTIES + 1);
+        let mut offered = numbered(BOUNDS.count + 1);
         offered.push(("key0".into(), "again".into()));
-        let accepted = proposed(pairs(&offered), &Trust::all());
-        assert_eq!(accepted.user().count(), MAX_USER_PROPERTIES);
+        let (accepted, exceeded) = proposed(pairs(&offered), &Trust::all(), BOUNDS);
+        assert_eq!(exceeded, [Limit::Properties]);
+        assert_eq!(accepted.user().count(), BOUNDS.count);
         assert_eq!(accepted.get("key63"), Some("63"));
         assert_eq!(accepted.get("key64"), None);
         assert_eq!(accepted.get("key0"), Some("again"));
 
-        let (key, value) = ("k".repeat(MAX_KEY_BYTES), "v".repeat(MAX_VALUE_BYTES));
+        let (key, value) = ("k".repeat(MAX_KEY_BYTES), "v".repeat(BOUNDS.value));
         let (long_key, long_value) = (format!("{key}k"), format!("{value}v"));
         let offered = [(key.as_str(), value.as_str()), (&long_key, "1"), ("a", &long_value)];
-        let accepted = proposed(offered, &Trust::all());
+        let (accepted, exceeded) = proposed(offered, &Trust::all(), BOUNDS);
+        assert_eq!(exceeded, [Limit::PropertySize]);
         assert_eq!(accepted.user().collect::<Vec<_>>(), [(key.as_str(), value.as_str())]);
     }
 }

@@ -20,6 +20,7 @@ use crate::broker::Broker;
 use crate::opening::RESPONSE_LENGTH;
 use crate::outbox::Outbox;
 use crate::session::Connection;
+use crate::session::Forgotten;
 use crate::session::Inbound;
 use crate::session::Kept;
 use crate::session::Lost;
@@ -28,6 +29,7 @@ use crate::session::Session;
 use crate::session::TakenUp;
 use crate::session::Verdict;
 use crate::stats::End;
+use crate::stats::Limit;
 use crate::time::Millis;
 use crate::time::millis;
 
@@ -80,9 +82,12 @@ impl<X> Broker<X> {
             self.forget_connection_locks(&session, outbox);
         }
         let welcome = self.welcome(request, session.id(), asked.token);
-        let taken_up = session
+        let (taken_up, Forgotten(forgotten)) = session
             .take_up((&inbound, asked), attach, welcome, outbox)
             .ok_or(Refusal::UnknownSession)?;
+        if forgotten {
+            self.totals.exceed(Limit::Recovery);
+        }
         inbound.connection = match taken_up {
             TakenUp::Resumed(connection) => {
                 self.totals.resumed.fetch_add(1, Relaxed);

@@ -74,10 +74,16 @@ table! {
 table! {
     /// A bound that somebody met.
     Limit {
-        /// A session has as many requests to answer, or bytes to read, as it may.
-        Recipient = "requests_per_handler_or_mailbox",
+        /// A session has as many requests to answer as it may.
+        Recipient = "requests_per_handler",
+        /// As many bytes wait for a session as may, so it gets no request.
+        Mailbox = "mailbox",
+        /// As many messages wait for a session as may, so it gets no request.
+        MailboxMessages = "mailbox_messages",
         /// A session awaits as many answers as it may.
         Sender = "requests_per_sender",
+        /// A session asks faster than it may.
+        Rate = "requests_per_second",
         /// A session has as many handlers as it may.
         Handlers = "handlers_per_session",
         /// A session has as many session listeners as it may.
@@ -86,8 +92,22 @@ table! {
         Locks = "locks_per_session",
         /// There are as many sessions as there may be.
         Sessions = "sessions",
+        /// There are as many sessions of one principal as there may be.
+        SessionsPerPrincipal = "sessions_per_principal",
         /// A session did not read, and was ended.
-        Unread = "mailbox",
+        Unread = "mailbox_unread",
+        /// A session sent a message that is too large, and was ended.
+        Message = "maximum_message",
+        /// A filter is too long.
+        FilterLength = "filter_length",
+        /// A filter nests too deep.
+        FilterDepth = "filter_depth",
+        /// A session would have too many properties.
+        Properties = "properties_per_session",
+        /// The value of a property is too long.
+        PropertySize = "property_size",
+        /// A session came back and lacks messages that are not kept any more.
+        Recovery = "recovery",
     }
 }
 
@@ -245,8 +265,10 @@ impl Totals {
 
     /// Counts the end of a session.
     pub(crate) fn close(&self, reason: CloseReason) {
-        if reason == CloseReason::MessageQueueLimitReached {
-            self.exceed(Limit::Unread);
+        match reason {
+            CloseReason::MessageQueueLimitReached => self.exceed(Limit::Unread),
+            CloseReason::MessageTooLarge => self.exceed(Limit::Message),
+            _ => {}
         }
         if let Some(count) = self.closed.get(reason as usize) {
             count.fetch_add(1, Relaxed);
@@ -256,6 +278,11 @@ impl Totals {
     /// Counts that somebody met a bound.
     pub(crate) fn exceed(&self, limit: Limit) {
         self.exceeded[limit as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts that a bound was met, if one was.
+    pub(crate) fn exceed_any(&self, limit: Option<Limit>) {
+        limit.into_iter().for_each(|limit| self.exceed(limit));
     }
 
     /// Counts a filter that was compared with some sessions, and matched some of them.

@@ -24,6 +24,7 @@ mod file;
 mod http;
 mod keys;
 mod layers;
+mod limits;
 mod listener;
 mod log;
 mod network;
@@ -54,6 +55,7 @@ pub use crate::config::layers::Layers;
 pub use crate::config::layers::Loaded;
 use crate::config::layers::Loader;
 pub use crate::config::layers::Value;
+pub use crate::config::limits::Limits;
 pub use crate::config::listener::ClientCertificates;
 pub use crate::config::listener::ListenerConfig;
 pub use crate::config::log::Log;
@@ -116,42 +118,6 @@ pub struct Config {
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
     pub paths: Vec<PathRule>,
-}
-
-/// What one client, or all together, may take. Table `[limits]` of the file.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The largest message taken from a client, in bytes. Default 1 MiB.
-    pub maximum_message: usize,
-    /// How many bytes may wait for one session. Default 8 MiB.
-    pub mailbox: usize,
-    /// Sessions at once. Default 100,000.
-    pub sessions: usize,
-    /// Connections at once that have not become a session yet. Default 1,000.
-    pub handshakes: usize,
-    /// Connections at once, of all kinds. Default 110,000.
-    pub connections: usize,
-    /// Connections at once from one address; of IPv6 from one network of 64 bits. Default 10,000.
-    pub connections_per_address: usize,
-    /// Connections at once from one address that have not become a session yet. Default 500.
-    pub handshakes_per_address: usize,
-    /// New connections from one address in a second, on the average of five seconds. Default 200.
-    pub connects_per_address: usize,
-    /// Addresses to which the limits for one address do not apply, since they bring many clients, such as load balancers.
-    /// Default: those of this host, `127.0.0.0/8` and `::1`.
-    pub proxies: Vec<Network>,
-    /// The largest head of an HTTP request, in bytes. Default 64 KiB.
-    pub request_head: usize,
-    /// The longest target of an HTTP request, path and query, in bytes. Default 32 KiB.
-    pub request_target: usize,
-    /// Headers of an HTTP request. Default 100.
-    pub request_headers: usize,
-    /// Unanswered requests at one handler session. Default 16,384.
-    pub requests_per_handler: u32,
-    /// Unanswered requests of one sender. Default 16,384.
-    pub requests_per_sender: u32,
-    /// How long a connection may take to become a session. Default `10s`.
-    pub handshake_timeout: Duration,
 }
 
 /// When a client that says nothing is taken for gone. Table `[liveness]` of the file.
@@ -223,29 +189,6 @@ impl Default for Liveness {
 impl Default for Drain {
     fn default() -> Self {
         Self { timeout: defaults::DRAIN_TIMEOUT, rate: defaults::DRAIN_RATE }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let broker = antiphon_broker::Limits::default();
-        Self {
-            maximum_message: broker.message,
-            mailbox: broker.mailbox,
-            sessions: broker.sessions,
-            handshakes: defaults::HANDSHAKES,
-            connections: defaults::CONNECTIONS,
-            connections_per_address: defaults::CONNECTIONS_PER_ADDRESS,
-            handshakes_per_address: defaults::HANDSHAKES_PER_ADDRESS,
-            connects_per_address: defaults::CONNECTS_PER_ADDRESS,
-            proxies: defaults::proxies(),
-            request_head: defaults::REQUEST_HEAD,
-            request_target: defaults::REQUEST_TARGET,
-            request_headers: defaults::REQUEST_HEADERS,
-            requests_per_handler: broker.requests_per_handler,
-            requests_per_sender: broker.requests_per_sender,
-            handshake_timeout: defaults::HANDSHAKE_TIMEOUT,
-        }
     }
 }
 

@@ -7,9 +7,10 @@
 //! Bytes to the socket are written by whoever caused them (see `flush`); this task is told when it must wait until
 //! the socket takes more, and when there is nothing left to write.
 
+mod place;
+
 use std::future::Future;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,10 +23,8 @@ use std::time::Instant;
 
 use antiphon_broker::Authentication;
 use antiphon_broker::Batch;
-use antiphon_broker::Connection as Number;
 use antiphon_broker::Next;
 use antiphon_broker::SecurityUpdate;
-use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
 use antiphon_wire::websocket::Event;
@@ -40,10 +39,10 @@ use tracing::trace;
 
 use crate::asking::Asking;
 use crate::auth::Granted;
+pub(crate) use crate::connection::place::Place;
 use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
-use crate::flush::Session;
 use crate::inbound::Inbound;
 use crate::line::Line;
 use crate::security::Updates;
@@ -170,27 +169,6 @@ impl Connection {
         poll_fn(|cx| self.poll_written(cx)).await;
         poll_fn(|cx| self.dialogue.socket.poll_end(cx)).await;
         poll_fn(|cx| self.inbound.poll_discard(cx)).await;
-    }
-}
-
-/// Which connection of which session this is.
-pub(crate) struct Place {
-    session: Arc<Session>,
-    number: Number,
-    client: IpAddr,
-    /// Whether a client that closes the WebSocket closes its session. Python has no other way to say so; the others
-    /// close the WebSocket also when they have lost the connection, and say it with a message when they close.
-    closes_by_websocket: bool,
-}
-
-impl Place {
-    pub(crate) fn new(
-        session: Arc<Session>,
-        number: Number,
-        client: IpAddr,
-        family: ClientFamily,
-    ) -> Self {
-        Self { session, number, client, closes_by_websocket: family == ClientFamily::Python }
     }
 }
 
@@ -381,19 +359,6 @@ fn take_event(
             None
         }
         Event::Close(code) => Some(place.closed(code)),
-    }
-}
-
-impl Place {
-    /// What a close frame means. Going away and an ordinary end are the client's wish; other codes say that something
-    /// failed.
-    fn closed(&self, code: Option<u16>) -> End {
-        let is_wish = matches!(code, None | Some(1000 | 1001));
-        if is_wish && (self.closes_by_websocket || !self.session.can_come_back()) {
-            End::Close(CloseReason::ClosedByClient)
-        } else {
-            End::Lose("the client closed the WebSocket")
-        }
     }
 }
 

@@ -26,22 +26,26 @@ use crate::socket;
 
 /// Where connections come in, and what is known of those that are there.
 pub(crate) struct Door {
-    most: Most,
-    proxies: Vec<Network>,
     crowd: Mutex<Crowd>,
     refused: [AtomicU64; Refused::ALL.len()],
+    /// How often new connections had to wait because of limit `handshakes`.
+    waits: AtomicU64,
 }
 
+#[derive(Clone, Default)]
 struct Most {
     connections: usize,
     per_address: u32,
     handshakes_per_address: u32,
     /// Between two new connections from one address, in microseconds, if they come evenly.
     interval: u64,
+    /// For these the limits for one address do not hold.
+    proxies: Vec<Network>,
 }
 
 #[derive(Default)]
 struct Crowd {
+    most: Most,
     connections: usize,
     addresses: HashMap<Address, Known>,
     /// When so many are known, those without connections are forgotten.
@@ -73,18 +77,16 @@ pub(crate) struct Admission {
 
 impl Door {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let number = |limit| u32::try_from(limit).unwrap_or(u32::MAX);
         Self {
-            most: Most {
-                connections: limits.connections,
-                per_address: number(limits.connections_per_address),
-                handshakes_per_address: number(limits.handshakes_per_address),
-                interval: SECOND / limits.connects_per_address.max(1) as u64,
-            },
-            proxies: limits.proxies.clone(),
-            crowd: Mutex::default(),
+            crowd: Mutex::new(Crowd { most: Most::new(limits), ..Crowd::default() }),
             refused: Default::default(),
+            waits: AtomicU64::new(0),
         }
+    }
+
+    /// Takes over other limits for whoever comes from here on.
+    pub(crate) fn reconfigure(&self, limits: &Limits) {
+        self.crowd.lock().most = Most::new(limits);
     }
 
     /// Lets a connection in, or says why not.
@@ -94,14 +96,14 @@ impl Door {
         now: Millis,
     ) -> Result<Admission, Refused> {
         let client = client.to_canonical();
-        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(client));
-        let address = (!is_proxy).then(|| Address::of(client));
         let mut crowd = self.crowd.lock();
-        if crowd.connections >= self.most.connections {
+        let is_proxy = crowd.most.proxies.iter().any(|proxy| proxy.contains(client));
+        let address = (!is_proxy).then(|| Address::of(client));
+        if crowd.connections >= crowd.most.connections {
             return Err(Refused::Connections);
         }
         if let Some(address) = address {
-            crowd.known(address).come(&self.most, now)?;
+            crowd.come(address, now)?;
         }
         crowd.connections += 1;
         Ok(Admission { door: Arc::clone(self), address, handshaking: true })
@@ -111,7 +113,7 @@ impl Door {
     pub(crate) fn turn_away(&self, stream: &TcpStream, plain: bool, why: Refused) {
         if plain {
             // A socket to which nothing was written takes so much at once.
-            let _ = SockRef::from(stream).send(why.answer());
+            let _ = SockRef::from(stream).send(&why.answer());
         }
         socket::shut_down(stream, Shutdown::Write);
     }
@@ -139,20 +141,38 @@ impl Door {
         Refused::ALL.iter().map(|why| (*why, self.refused[*why as usize].load(Relaxed)))
     }
 
-    #[allow(dead_code, reason = "operators ask for it")]
-    /// Connections at this moment.
-    pub(crate) fn connections(&self) -> usize {
-        self.crowd.lock().connections
+    /// New connections have to wait from here on, until fewer are on their way to become a session.
+    pub(crate) fn must_wait(&self) {
+        self.waits.fetch_add(1, Relaxed);
+    }
+
+    /// How often they had to.
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.load(Relaxed)
+    }
+}
+
+impl Most {
+    fn new(limits: &Limits) -> Self {
+        let number = |limit| u32::try_from(limit).unwrap_or(u32::MAX);
+        Self {
+            connections: limits.connections,
+            per_address: number(limits.connections_per_address),
+            handshakes_per_address: number(limits.handshakes_per_address),
+            interval: SECOND / limits.connects_per_address.max(1) as u64,
+            proxies: limits.proxies.clone(),
+        }
     }
 }
 
 impl Crowd {
-    fn known(&mut self, address: Address) -> &mut Known {
+    /// A connection more from this address, if there may be one.
+    fn come(&mut self, address: Address, now: Millis) -> Result<(), Refused> {
         if self.addresses.len() >= self.forget_at.max(MOST_REMEMBERED) {
             self.addresses.retain(|_, known| known.connections > 0);
             self.forget_at = self.addresses.len() * 2;
         }
-        self.addresses.entry(address).or_default()
+        self.addresses.entry(address).or_default().come(&self.most, now)
     }
 }
 
@@ -256,7 +276,7 @@ mod tests {
         let other = come("10.0.0.2").ok().unwrap();
         assert_eq!(come("10.0.0.3").err(), Some(Refused::Connections));
         drop((first, second, third, other));
-        assert_eq!(door.connections(), 0);
+        assert_eq!(door.crowd.lock().connections, 0);
         assert!(come("10.0.0.1").is_ok());
     }
 
@@ -301,6 +321,31 @@ mod tests {
     }
 
     #[test]
+    fn other_limits_hold_for_whoever_comes_next() {
+        let door = door(|limits| limits.connections = 1);
+        let first = door.admit(ip("10.0.0.1"), Millis(0)).ok().unwrap();
+        let change = |connections, proxies: &[&str]| {
+            let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+            door.reconfigure(&Limits {
+                connections,
+                connections_per_address: 1,
+                proxies,
+                ..Limits::default()
+            });
+        };
+        change(2, &[]);
+        assert_eq!(
+            door.admit(ip("10.0.0.1"), Millis(0)).err(),
+            Some(Refused::ConnectionsPerAddress)
+        );
+        change(2, &["10.0.0.0/8"]);
+        let second = door.admit(ip("10.0.0.1"), Millis(0)).ok().unwrap();
+        change(1, &[]);
+        drop((first, second));
+        assert!(door.admit(ip("10.0.0.1"), Millis(0)).is_ok());
+    }
+
+    #[test]
     fn what_is_remembered_of_the_gone_is_bounded_and_of_the_present_kept() {
         let door = door(|limits| limits.connections_per_address = 1);
         let _present = door.admit(ip("9.9.9.9"), Millis(0)).ok().unwrap();
@@ -319,6 +364,6 @@ mod tests {
             (0..times).for_each(|_| door.refused(ip("10.0.0.1"), Millis(0), *why));
         }
         let counts: Vec<u64> = door.refusals().map(|(_, count)| count).collect();
-        assert_eq!(counts, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(counts, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }

@@ -47,6 +47,7 @@ impl Handle {
         let store = reloaded.map_err(|problem| unusable_store(&problem))?;
         certificates.take_effect();
         authenticators.take_effect(&config);
+        self.shared.door.reconfigure(&config.limits);
         self.shared.rules.store(Arc::new(Rules::new(&config)));
         self.shared.broker.reconfigure(&broker_config(&config));
         let changed = old.differences(&config);

@@ -43,6 +43,7 @@ mod inspection;
 mod keepalive;
 mod line;
 mod listener;
+mod notice;
 mod operations;
 mod origin;
 mod random;

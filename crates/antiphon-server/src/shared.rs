@@ -85,18 +85,10 @@ impl Shared {
 
 /// What the configuration says to the broker.
 pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
-    let limits = &config.limits;
     BrokerConfig {
         server_name: config.server_name.clone(),
         ping_period: config.ping_period,
-        limits: antiphon_broker::Limits {
-            sessions: limits.sessions,
-            message: limits.maximum_message,
-            mailbox: limits.mailbox,
-            requests_per_handler: limits.requests_per_handler,
-            requests_per_sender: limits.requests_per_sender,
-            ..antiphon_broker::Limits::default()
-        },
+        limits: config.limits.of_broker(),
         request_timeout: config.request_timeout,
         paths: config.paths.clone(),
         choice: config.choice,

@@ -33,6 +33,8 @@ pub(crate) struct Tasks {
     ticks: Interval,
     last_tick: Millis,
     next_sweep: Millis,
+    /// New connections wait.
+    is_full: bool,
     draining: Option<Draining>,
     /// Ticks since the last audit of the requests.
     unaudited: u32,
@@ -49,6 +51,7 @@ impl Tasks {
             ticks,
             last_tick: Millis(0),
             next_sweep: Millis(0),
+            is_full: false,
             draining: None,
             unaudited: 0,
         }
@@ -59,8 +62,13 @@ impl Tasks {
     }
 
     /// Whether one more connection may come; how many there may be in all is the door's to say.
-    pub(crate) fn has_room(&self) -> bool {
-        self.handshakes.len() < self.shared.config.load().limits.handshakes
+    pub(crate) fn has_room(&mut self) -> bool {
+        let is_full = self.handshakes.len() >= self.shared.config.load().limits.handshakes;
+        if is_full && !self.is_full {
+            self.shared.door.must_wait();
+        }
+        self.is_full = is_full;
+        !is_full
     }
 
     pub(crate) fn receive(&mut self, arrival: Arrival) {

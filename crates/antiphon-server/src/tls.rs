@@ -16,6 +16,7 @@ use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::StatusCode;
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::ConfigError;
 use crate::config::ListenerConfig;
+use crate::notice;
 use crate::socket;
 pub(crate) use crate::tls::channel::Channel;
 
@@ -46,7 +48,7 @@ impl Acceptor {
         if stream.peek(&mut first).await? > 0 && first[0].is_ascii_uppercase() {
             // No record of TLS begins like that, but every HTTP request.
             stream.writable().await?;
-            let _ = stream.try_write(SPEAK_TLS.as_bytes());
+            let _ = stream.try_write(&notice::bytes(StatusCode::BAD_REQUEST, "", SPEAK_TLS));
             socket::shut_down(&stream, Shutdown::Write);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP without TLS"));
         }
@@ -93,12 +95,8 @@ impl Loaded<'_> {
     }
 }
 
-const SPEAK_TLS: &str = "\
-HTTP/1.1 400 Bad Request\r\n\
-Content-Type: text/plain; charset=utf-8\r\n\
-Connection: close\r\n\
-\r\n\
-This port speaks TLS alone: connect to wss://HOST:PORT/diffusion, not to ws://\n";
+const SPEAK_TLS: &str =
+    "This port speaks TLS alone: connect to wss://HOST:PORT/diffusion, not to ws://\n";
 
 #[cfg(test)]
 mod tests {

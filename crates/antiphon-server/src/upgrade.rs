@@ -27,6 +27,7 @@ use tungstenite::handshake::server::create_response_with_body;
 use crate::config::Config;
 use crate::config::Origins;
 use crate::door;
+use crate::notice;
 use crate::origin;
 
 /// A stream on which both sides have agreed to speak WebSocket.
@@ -94,7 +95,8 @@ where
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = http.with_upgrades().await {
         debug!(%error, "no HTTP request");
-        return Err(door::Refused::Http);
+        let is_large = error.is_parse_too_large();
+        return Err(if is_large { door::Refused::RequestHead } else { door::Refused::Http });
     }
     let (upgraded, request): (OnUpgrade, _) = agreed.into_inner()?;
     let upgraded = upgraded.await.map_err(|_| door::Refused::Http)?;
@@ -112,21 +114,23 @@ fn answer(
     let refuse = |response| (response, Err(door::Refused::Http));
     let path = request.uri().path();
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > rules.target) {
-        return refuse(text(StatusCode::URI_TOO_LONG, "This path with its query is too long.\n"));
+        let response =
+            notice::response(StatusCode::URI_TOO_LONG, "This path with its query is too long.\n");
+        return (response, Err(door::Refused::RequestTarget));
     }
     if path == "/" && request.method() == Method::GET {
-        return refuse(text(StatusCode::OK, welcome(secure)));
+        return refuse(notice::response(StatusCode::OK, welcome(secure)));
     }
     if !path.ends_with(ENDPOINT) {
-        return refuse(text(StatusCode::NOT_FOUND, wrong_path(secure)));
+        return refuse(notice::response(StatusCode::NOT_FOUND, wrong_path(secure)));
     }
     if !request.headers().contains_key(header::UPGRADE) {
-        let mut response = text(StatusCode::UPGRADE_REQUIRED, welcome(secure));
+        let mut response = notice::response(StatusCode::UPGRADE_REQUIRED, welcome(secure));
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return refuse(response);
     }
     if !origin::may_connect(&rules.origins, request.headers()) {
-        return (text(StatusCode::FORBIDDEN, WRONG_ORIGIN), Err(door::Refused::Origin));
+        return (notice::response(StatusCode::FORBIDDEN, WRONG_ORIGIN), Err(door::Refused::Origin));
     }
     match create_response_with_body(request, String::new) {
         Ok(response) => match parameters(request) {
@@ -156,25 +160,7 @@ fn parameters(request: &Request<Incoming>) -> Result<Parameters, BadParameters> 
 
 fn bad_request(problem: &dyn std::fmt::Display) -> Response<String> {
     let problem = format!("This is not a connection request: {problem}.\n");
-    text(StatusCode::BAD_REQUEST, problem)
-}
-
-/// A text that no browser takes for anything else, keeps, or shows in another page. The address that was asked for may
-/// hold credentials, so it is not passed on to other sites.
-fn text(status: StatusCode, text: impl Into<String>) -> Response<String> {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CONNECTION, "close"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    notice::response(StatusCode::BAD_REQUEST, problem)
 }
 
 /// How every path ends that a client connects to; what stands before it is left to proxies.

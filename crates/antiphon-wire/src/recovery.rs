@@ -56,6 +56,18 @@ impl Recovery {
         self.forgotten + self.lengths.len() as u64
     }
 
+    /// How many messages are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
     /// The bytes of the messages that are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::reading::one_line;
 use crate::reading::place;
+use crate::stats::Limit;
 
 /// Why a filter text could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,13 +15,24 @@ pub struct FilterError {
     message: String,
     line: u32,
     column: u32,
+    limit: Option<Limit>,
 }
 
 impl FilterError {
     /// An error at byte `offset` of `text`, which must be a character boundary.
     pub(super) fn at(text: &str, offset: usize, message: impl fmt::Display) -> Self {
         let (line, column) = place(text, offset);
-        Self { message: one_line(message), line, column }
+        Self { message: one_line(message), line, column, limit: None }
+    }
+
+    /// The same, because of a bound.
+    pub(super) fn over(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The bound that the filter exceeds, if that is what is wrong.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
     }
 
     /// What was expected and what was found: one line of less than 120 bytes.

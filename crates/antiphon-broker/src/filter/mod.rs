@@ -118,8 +118,8 @@
 //! );
 //! ```
 //!
-//! A filter without any clause is an error, and so is one over a limit: [`MAX_LENGTH`], [`MAX_DEPTH`],
-//! [`MAX_PATTERNS`], [`MAX_PATTERN_LENGTH`], [`MAX_PATTERN_SIZE`].
+//! A filter without any clause is an error, and so is one over a limit: [`Bounds`], [`MAX_PATTERNS`],
+//! [`MAX_PATTERN_LENGTH`], [`MAX_PATTERN_SIZE`].
 
 mod error;
 mod eval;
@@ -139,11 +139,24 @@ pub use plan::Narrowed;
 
 use self::eval::Expr;
 
-/// The longest filter text, in bytes.
-pub const MAX_LENGTH: usize = 16 * 1024;
+/// What a filter may be like, besides what [`MAX_PATTERNS`] and its like say of regular expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest text, in bytes.
+    pub length: usize,
+    /// How deep parentheses and `not` may nest, counted together; no more than [`MAX_DEPTH`] counts.
+    pub depth: usize,
+}
 
-/// How deep parentheses and `not` may nest, counted together.
-pub const MAX_DEPTH: usize = 64;
+impl Default for Bounds {
+    fn default() -> Self {
+        // A few hundred session ids fit in, and nobody writes a deeper one by hand.
+        Self { length: 16 * 1024, depth: 64 }
+    }
+}
+
+/// How deep parentheses and `not` may nest at most: every level takes some of the stack.
+pub const MAX_DEPTH: usize = 128;
 
 /// A parsed session filter.
 #[derive(Clone, Debug)]
@@ -165,9 +178,14 @@ pub trait Attributes {
 }
 
 impl Filter {
-    /// Parses `text`, or says what is wrong with it and where.
+    /// Parses `text` within the default bounds, or says what is wrong with it and where.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        parser::parse(text).map(|root| Filter { root })
+        Self::parse_within(text, Bounds::default())
+    }
+
+    /// Parses `text` within bounds, or says what is wrong with it and where.
+    pub fn parse_within(text: &str, bounds: Bounds) -> Result<Filter, FilterError> {
+        parser::parse(text, bounds).map(|root| Filter { root })
     }
 
     /// Whether `session` is one that the filter means.

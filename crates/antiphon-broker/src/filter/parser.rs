@@ -1,7 +1,7 @@
 //! Turns filter text into a tree, by recursive descent. The language is described in [`super`].
 
+use super::Bounds;
 use super::MAX_DEPTH;
-use super::MAX_LENGTH;
 use super::error::FilterError;
 use super::eval::Expr;
 use super::eval::Set;
@@ -9,6 +9,7 @@ use super::lexer::Lexer;
 use super::lexer::Value;
 use super::pattern::Patterns;
 use crate::reading::excerpt;
+use crate::stats::Limit;
 
 /// The property whose value is a list of roles.
 const ROLES: &str = "$Roles";
@@ -16,13 +17,18 @@ const ROLES: &str = "$Roles";
 type Parsed<T> = Result<T, FilterError>;
 
 /// Parses a whole filter.
-pub(super) fn parse(text: &str) -> Parsed<Expr> {
-    if text.len() > MAX_LENGTH {
-        let message =
-            format!("the filter has {} bytes, at most {MAX_LENGTH} are allowed", text.len());
-        return Err(FilterError::at(text, 0, message));
+pub(super) fn parse(text: &str, bounds: Bounds) -> Parsed<Expr> {
+    let Bounds { length, depth } = bounds;
+    if text.len() > length {
+        let message = format!("the filter has {} bytes, at most {length} are allowed", text.len());
+        return Err(FilterError::at(text, 0, message).over(Limit::FilterLength));
     }
-    let mut parser = Parser { lexer: Lexer::new(text), depth: 0, patterns: Patterns::default() };
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        depth: 0,
+        most: depth.min(MAX_DEPTH),
+        patterns: Patterns::default(),
+    };
     if parser.lexer.at_end() {
         return Err(FilterError::at(text, 0, "the filter is empty; write all for every session"));
     }
@@ -36,6 +42,8 @@ pub(super) fn parse(text: &str) -> Parsed<Expr> {
 struct Parser<'t> {
     lexer: Lexer<'t>,
     depth: usize,
+    /// How deep it may nest.
+    most: usize,
     patterns: Patterns,
 }
 
@@ -92,11 +100,12 @@ impl<'t> Parser<'t> {
 
     /// Parses something that counts as one level of depth and begins at `start`.
     fn nested(&mut self, start: usize, parse: fn(&mut Self) -> Parsed<Expr>) -> Parsed<Expr> {
-        if self.depth == MAX_DEPTH {
+        if self.depth == self.most {
             let message = format!(
-                "nested too deep: at most {MAX_DEPTH} levels of parentheses and not are allowed"
+                "nested too deep: at most {} levels of parentheses and not are allowed",
+                self.most
             );
-            return Err(self.lexer.error(start, message));
+            return Err(self.lexer.error(start, message).over(Limit::FilterDepth));
         }
         self.depth += 1;
         let parsed = parse(self)?;

@@ -20,7 +20,6 @@ use crate::outbox::Outbox;
 use crate::properties::KeySelection;
 use crate::routes::Handler;
 use crate::session::Undeliverable;
-use crate::stats::Limit;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn register(
@@ -63,8 +62,8 @@ impl<X> Batch<'_, X> {
                 Undeliverable::Ended => {
                     ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
                 }
-                Undeliverable::Overloaded => {
-                    ServiceError::overloaded(Limit::Handlers, "the session has too many handlers")
+                Undeliverable::Overloaded(limit) => {
+                    ServiceError::overloaded(limit, "the session has too many handlers")
                 }
             }
         })?;

@@ -26,7 +26,6 @@ use crate::draining::Phase;
 use crate::draining::too_late;
 use crate::error::ServiceError;
 use crate::error::parse_path;
-use crate::filter::Filter;
 use crate::filter::FilterError;
 use crate::messaging::MOST_HEADERS;
 use crate::messaging::no_such_session;
@@ -58,9 +57,9 @@ impl<X> Batch<'_, X> {
         let taken = (0..LOOKS).find_map(|_| self.offer_upwards(path, &request, outbox));
         match taken {
             Some(Ok(())) => self.accepted(Kind::Path, 1),
-            Some(Err(_)) => Err(overloaded_handler()),
-            None if self.broker.phase() != Phase::Open => Err(too_late(NOT_DELIVERED)),
-            None => Err(ServiceError::new(
+            Some(Err(Undeliverable::Overloaded(limit))) => Err(overloaded_recipient(limit)),
+            _ if self.broker.phase() != Phase::Open => Err(too_late(NOT_DELIVERED)),
+            _ => Err(ServiceError::new(
                 Reason::UNHANDLED_MESSAGE,
                 format!("no handler for path {}", path.as_str()),
             )),
@@ -102,7 +101,7 @@ impl<X> Batch<'_, X> {
                     route.taken(self.session, place);
                     return Ok(());
                 }
-                Err(Undeliverable::Overloaded) => refusal = Undeliverable::Overloaded,
+                Err(overloaded @ Undeliverable::Overloaded(_)) => refusal = overloaded,
                 Err(Undeliverable::Ended) => {}
             }
         }
@@ -149,7 +148,7 @@ impl<X> Batch<'_, X> {
         match self.hand_to_session(&recipient, &request, outbox) {
             Ok(()) => self.accepted(Kind::Session, 1),
             Err(Undeliverable::Ended) => Err(no_such_session(session)),
-            Err(Undeliverable::Overloaded) => Err(overloaded_handler()),
+            Err(Undeliverable::Overloaded(limit)) => Err(overloaded_recipient(limit)),
         }
     }
 
@@ -164,7 +163,7 @@ impl<X> Batch<'_, X> {
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let filter = match Filter::parse(filter) {
+        let filter = match self.parse_filter(filter) {
             Ok(filter) => filter,
             Err(error) => {
                 self.counts.refuse(true, Reason::INVALID_DATA);
@@ -180,9 +179,9 @@ impl<X> Batch<'_, X> {
             let Err(why) = self.hand_to_session(recipient, &request, outbox) else { continue };
             let error = match why {
                 Undeliverable::Ended => no_such_session(recipient.id()),
-                Undeliverable::Overloaded => overloaded_handler(),
+                Undeliverable::Overloaded(limit) => overloaded_recipient(limit),
             };
-            error.limit.inspect(|limit| self.broker.totals.exceed(*limit));
+            self.broker.totals.exceed_any(error.limit);
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
             let asker = (self.session, self.inbound.life);
@@ -235,12 +234,15 @@ impl<X> Batch<'_, X> {
 
     /// A request that this session may send, and where to: `written` as it is matched.
     fn admit<'r>(
-        &self,
+        &mut self,
         written: &'r str,
         value: Value<'r>,
         reply: Reply,
         permission: PathPermission,
     ) -> Result<(Path<'r>, Request<'r>), ServiceError> {
+        if !self.inbound.pace.allows(self.policy.limits.rate, self.now) {
+            return Err(ServiceError::overloaded(Limit::Rate, "the session asks too fast"));
+        }
         let path = parse_path(written)?;
         if !self.profile.access.allows_at(path.as_str(), permission) {
             return Err(ServiceError::lacks_at(permission.name(), path));
@@ -300,8 +302,12 @@ impl Request<'_> {
     }
 }
 
-fn overloaded_handler() -> ServiceError {
-    ServiceError::overloaded(Limit::Recipient, "the recipient has too many requests to answer")
+fn overloaded_recipient(limit: Limit) -> ServiceError {
+    let problem = match limit {
+        Limit::Recipient => "the recipient has too many requests to answer",
+        _ => "the recipient has too much to read",
+    };
+    ServiceError::overloaded(limit, problem)
 }
 
 const NOT_DELIVERED: &str = "the request was not delivered";

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::properties::MAX_USER_PROPERTIES;
-use crate::properties::MAX_VALUE_BYTES;
+use crate::properties::Bounds;
 use crate::properties::Properties;
 use crate::properties::PropertiesError;
 use crate::properties::check_user_key;
@@ -26,11 +25,12 @@ impl Change {
     pub fn new<'a>(
         set: impl IntoIterator<Item = (&'a str, &'a str)>,
         remove: impl IntoIterator<Item = &'a str>,
+        bounds: Bounds,
     ) -> Result<Self, PropertiesError> {
         let removed = remove.into_iter().filter(|key| !is_fixed(key));
         let mut change: BTreeMap<_, _> = removed.map(|key| (Arc::from(key), None)).collect();
         for (key, value) in set {
-            if let Some(value) = settable(key, value)? {
+            if let Some(value) = settable(key, value, bounds)? {
                 change.insert(key.into(), Some(value));
             }
         }
@@ -50,8 +50,12 @@ impl Properties {
     ///
     /// # Errors
     ///
-    /// [`PropertiesError::TooManyProperties`] if the session would have more than [`MAX_USER_PROPERTIES`].
-    pub fn apply(&self, change: &Change) -> Result<(Self, Changed), PropertiesError> {
+    /// [`PropertiesError::TooManyProperties`] if the session would have more than there may be.
+    pub fn apply(
+        &self,
+        change: &Change,
+        bounds: Bounds,
+    ) -> Result<(Self, Changed), PropertiesError> {
         let mut properties = self.clone();
         let mut changed = Changed::default();
         for (key, value) in &change.0 {
@@ -65,12 +69,12 @@ impl Properties {
                 None => properties.0.remove(key),
             };
         }
-        if properties.user().count() > MAX_USER_PROPERTIES
+        if properties.user().count() > bounds.count
             && let Some(key) = changed.last_new_user_key()
         {
             return Err(PropertiesError::TooManyProperties {
                 key: key.to_owned(),
-                limit: MAX_USER_PROPERTIES,
+                limit: bounds.count,
             });
         }
         Ok((properties, changed))
@@ -85,7 +89,7 @@ impl Changed {
 }
 
 /// The value in canonical form, or none if it is a fixed property that nobody can set.
-fn settable(key: &str, value: &str) -> Result<Option<Arc<str>>, PropertiesError> {
+fn settable(key: &str, value: &str, bounds: Bounds) -> Result<Option<Arc<str>>, PropertiesError> {
     let canonical: Arc<str> = match key {
         "$Country" => value.to_ascii_uppercase().into(),
         "$Language" => value.to_ascii_lowercase().into(),
@@ -96,8 +100,8 @@ fn settable(key: &str, value: &str) -> Result<Option<Arc<str>>, PropertiesError>
             value.into()
         }
     };
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(PropertiesError::ValueTooLong { key: key.to_owned(), limit: MAX_VALUE_BYTES });
+    if value.len() > bounds.value {
+        return Err(PropertiesError::ValueTooLong { key: key.to_owned(), limit: bounds.value });
     }
     Ok(Some(canonical))
 }
@@ -117,6 +121,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+
+    const BOUNDS: Bounds = Bounds { count: 64, value: 4096 };
     use crate::properties::MAX_KEY_BYTES;
 
     fn properties(pairs: &[(&str, &str)]) -> Properties {
@@ -139,8 +145,8 @@ mod tests {
         after: &[(&str, &str)],
         previous: &[(&str, Option<&str>)],
     ) {
-        let change = Change::new(set.iter().copied(), remove.iter().copied()).unwrap();
-        let (properties, changed) = before().apply(&change).unwrap();
+        let change = Change::new(set.iter().copied(), remove.iter().copied(), BOUNDS).unwrap();
+        let (properties, changed) = before().apply(&change, BOUNDS).unwrap();
         assert_eq!(properties.iter().collect::<Vec<_>>(), after);
         let shown = changed.previous.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
         assert_eq!(shown.collect::<Vec<_>>(), previous);
@@ -185,8 +191,8 @@ mod tests {
             ("1e999", "NaN"),
         ] {
             for key in ["$Latitude", "$Longitude"] {
-                let change = Change::new([(key, text)], []).unwrap();
-                let (after, _) = before().apply(&change).unwrap();
+                let change = Change::new([(key, text)], [], BOUNDS).unwrap();
+                let (after, _) = before().apply(&change, BOUNDS).unwrap();
                 assert_eq!(after.get(key), Some(expected), "{text:?}");
             }
         }
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn other_fixed_properties_stay_as_they_are() {
-        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        let long = "x".repeat(BOUNDS.value + 1);
         let unchanged = [("$Country", "DE"), ("$Principal", "alice"), ("a", "1"), ("b", "2")];
         check(
             &[("$Principal", "admin"), ("$Roles", &long), ("$Environment", "x")],
@@ -222,24 +228,24 @@ mod tests {
 
     #[test]
     fn illegal_and_oversized_keys_and_values_are_refused() {
-        let (key, value) = ("é".repeat(MAX_KEY_BYTES / 2), "v".repeat(MAX_VALUE_BYTES));
-        assert!(Change::new([(key.as_str(), value.as_str())], []).is_ok());
+        let (key, value) = ("é".repeat(MAX_KEY_BYTES / 2), "v".repeat(BOUNDS.value));
+        assert!(Change::new([(key.as_str(), value.as_str())], [], BOUNDS).is_ok());
 
         let long_key = format!("k{key}");
         assert_eq!(
-            Change::new([(long_key.as_str(), "")], []),
+            Change::new([(long_key.as_str(), "")], [], BOUNDS),
             Err(PropertiesError::KeyTooLong { key: long_key[..127].to_owned(), limit: 128 })
         );
         let long_value = format!("{value}v");
         for key in ["a", "$Country", "$Latitude"] {
             assert_eq!(
-                Change::new([(key, long_value.as_str())], []),
+                Change::new([(key, long_value.as_str())], [], BOUNDS),
                 Err(PropertiesError::ValueTooLong { key: key.to_owned(), limit: 4096 })
             );
         }
         for key in ["", "a b", "a,b"] {
             assert_eq!(
-                Change::new([(key, "1")], []),
+                Change::new([(key, "1")], [], BOUNDS),
                 Err(PropertiesError::InvalidKey { key: key.to_owned() })
             );
         }
@@ -247,17 +253,18 @@ mod tests {
 
     #[test]
     fn more_user_properties_than_the_limit_are_refused() {
-        let almost = user_properties(MAX_USER_PROPERTIES - 1);
-        let one = Change::new([("x", "1"), ("$Language", "en")], []).unwrap();
-        let (full, _) = almost.apply(&one).unwrap();
+        let almost = user_properties(BOUNDS.count - 1);
+        let one = Change::new([("x", "1"), ("$Language", "en")], [], BOUNDS).unwrap();
+        let (full, _) = almost.apply(&one, BOUNDS).unwrap();
 
         let too_many = Err(PropertiesError::TooManyProperties { key: "y".to_owned(), limit: 64 });
-        let two = Change::new([("x", "1"), ("y", "1"), ("key000", "new")], []).unwrap();
-        assert_eq!(almost.apply(&two), too_many);
-        let another = Change::new([("$Latitude", "1"), ("x", "2"), ("y", "1")], []).unwrap();
-        assert_eq!(full.apply(&another), too_many);
-        let exchange = Change::new([("a", "1")], ["x"]).unwrap();
-        assert_eq!(full.apply(&exchange).unwrap().0.user().count(), MAX_USER_PROPERTIES);
+        let two = Change::new([("x", "1"), ("y", "1"), ("key000", "new")], [], BOUNDS).unwrap();
+        assert_eq!(almost.apply(&two, BOUNDS), too_many);
+        let another =
+            Change::new([("$Latitude", "1"), ("x", "2"), ("y", "1")], [], BOUNDS).unwrap();
+        assert_eq!(full.apply(&another, BOUNDS), too_many);
+        let exchange = Change::new([("a", "1")], ["x"], BOUNDS).unwrap();
+        assert_eq!(full.apply(&exchange, BOUNDS).unwrap().0.user().count(), BOUNDS.count);
     }
 
     proptest! {
@@ -269,7 +276,7 @@ mod tests {
         ) {
             let country = country.iter().map(|country| ("$Country", country.as_str()));
             let set = set.iter().map(|(key, value)| (*key, value.as_str())).chain(country);
-            let (after, changed) = before().apply(&Change::new(set, remove).unwrap()).unwrap();
+            let (after, changed) = before().apply(&Change::new(set, remove, BOUNDS).unwrap(), BOUNDS).unwrap();
             let mut undone = after;
             for (key, value) in changed.previous {
                 let now = match value.clone() {

@@ -17,14 +17,15 @@ use crate::pending::UNANSWERED;
 use crate::routes::Handler;
 use crate::session::Session;
 use crate::session::State;
+use crate::stats::Limit;
 
 /// Why a session could not be handed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undeliverable {
     /// It, or the handler, is gone or about to go.
     Ended,
-    /// It has as much to do as it may.
-    Overloaded,
+    /// It has as much to do as this bound allows.
+    Overloaded(Limit),
 }
 
 impl<X> Session<X> {
@@ -34,7 +35,7 @@ impl<X> Session<X> {
         if state.ended || !state.connected || state.mailbox.queued() > MOST_BEFORE_A_FRAME {
             return;
         }
-        put(&mut state.mailbox.bytes);
+        state.mailbox.put(put);
         let touched = state.touch();
         drop(state);
         self.report(touched, outbox);
@@ -86,7 +87,9 @@ impl<X> Session<X> {
         if state.ended {
             return false;
         }
-        if state.queued() + expected > 2 * limits.mailbox {
+        if state.queued() + expected > 2 * limits.mailbox
+            || state.queued_messages() >= 2 * limits.mailbox_messages
+        {
             drop(state);
             outbox.doomed.push((self.clone(), CloseReason::MessageQueueLimitReached));
             return false;
@@ -127,8 +130,14 @@ impl<X> Session<X> {
             return Err(Undeliverable::Ended);
         }
         let most = limits.requests_per_handler.min(MAX_PENDING) as usize;
-        if state.pending.len() >= most || state.queued() + expected > limits.mailbox {
-            return Err(Undeliverable::Overloaded);
+        if state.pending.len() >= most {
+            return Err(Undeliverable::Overloaded(Limit::Recipient));
+        }
+        if state.queued() + expected > limits.mailbox {
+            return Err(Undeliverable::Overloaded(Limit::Mailbox));
+        }
+        if state.queued_messages() >= limits.mailbox_messages {
+            return Err(Undeliverable::Overloaded(Limit::MailboxMessages));
         }
         self.next_deadline.fetch_min(request.deadline.0, Relaxed);
         request.sequence = state.next_sequence();

@@ -25,6 +25,7 @@ use antiphon_wire::recovery::Bounds;
 use antiphon_wire::recovery::Recovery;
 
 use crate::outbox::Outbox;
+use crate::rate::Pace;
 use crate::session::Remains;
 use crate::session::Session;
 use crate::session::State;
@@ -80,6 +81,8 @@ pub(crate) struct Inbound {
     /// How often the session began anew.
     pub(crate) life: u32,
     pub(crate) replay: Replay,
+    /// How fast it asks.
+    pub(crate) pace: Pace,
 }
 
 /// What is known of the messages that a client sends again after it came back. It matters for the JavaScript SDK alone:
@@ -122,6 +125,10 @@ pub(crate) enum TakenUp<X> {
     /// [`Verdict::Lost`].
     Lost,
 }
+
+/// Whether the client lacks messages that the bounds did not let be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forgotten(pub(crate) bool);
 
 impl<X> Session<X> {
     /// Whether it has a connection.
@@ -168,14 +175,16 @@ impl<X> Session<X> {
         attach: impl FnOnce(&X, Connection),
         welcome: impl FnOnce(&mut Vec<u8>, Verdict),
         outbox: &mut Outbox<X>,
-    ) -> Option<TakenUp<X>> {
+    ) -> Option<(TakenUp<X>, Forgotten)> {
         let mut state = self.state.lock();
         let verdict = self.verdict(&state, inbound, asked)?;
+        let lowest = state.kept.as_ref().map_or(0, |kept| kept.sent.lowest());
+        let forgotten = Forgotten(asked.server_sequence < lowest.saturating_sub(1));
         if verdict == Verdict::Lost {
-            return Some(TakenUp::Lost);
+            return Some((TakenUp::Lost, forgotten));
         }
         let connection = self.attach(&mut state, attach);
-        welcome(&mut state.mailbox.bytes, verdict);
+        state.mailbox.put(|out| welcome(out, verdict));
         let taken_up = if verdict == Verdict::Restart {
             TakenUp::Restarted(connection, state.restart())
         } else {
@@ -184,7 +193,7 @@ impl<X> Session<X> {
         };
         self.count_pending(&state);
         self.attached(state, outbox);
-        Some(taken_up)
+        Some((taken_up, forgotten))
     }
 
     /// What becomes of a client that comes back, if the session has not ended.
@@ -262,7 +271,9 @@ impl<X> State<X> {
     fn resume(&mut self, received: u64) {
         let Self { mailbox, kept, .. } = self;
         if let Some(kept) = kept {
-            let _ = kept.sent.replay(received + 1, |frame| mailbox.bytes.extend_from_slice(frame));
+            let _ = kept.sent.replay(received + 1, |frame| {
+                mailbox.put(|out| out.extend_from_slice(frame));
+            });
         }
     }
 
@@ -296,7 +307,8 @@ pub(crate) enum Lost {
 
 impl Inbound {
     pub(crate) fn new() -> Self {
-        Self { connection: Connection::FIRST, received: 0, life: 0, replay: Replay::Sound }
+        let connection = Connection::FIRST;
+        Self { connection, received: 0, life: 0, replay: Replay::Sound, pace: Pace::default() }
     }
 
     /// Both sides count from the beginning.

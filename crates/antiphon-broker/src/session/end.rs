@@ -17,6 +17,7 @@ use crate::routes::Handler;
 use crate::session::Session;
 use crate::session::State;
 use crate::session::Undeliverable;
+use crate::stats::Limit;
 use crate::time::Millis;
 
 /// What a session that ends, or begins anew, leaves to be undone.
@@ -87,7 +88,7 @@ impl<X> Session<X> {
             return Err(Undeliverable::Ended);
         }
         if state.handlers.len() >= limits.handlers_per_session {
-            return Err(Undeliverable::Overloaded);
+            return Err(Undeliverable::Overloaded(Limit::Handlers));
         }
         state.handlers.push(handler.clone());
         Ok(())
@@ -113,13 +114,14 @@ impl<X> Session<X> {
         }
         state.ended = true;
         self.ended.store(true, Release);
-        let out = &mut state.mailbox.bytes;
         if reason != CloseReason::ClosedByClient {
-            websocket::put_message(out, message::ABORT_MESSAGE.len(), |out| {
-                out.extend_from_slice(message::ABORT_MESSAGE);
+            state.mailbox.put(|out| {
+                websocket::put_message(out, message::ABORT_MESSAGE.len(), |out| {
+                    out.extend_from_slice(message::ABORT_MESSAGE);
+                });
             });
         }
-        websocket::put_close(out, close_code(reason));
+        state.mailbox.put(|out| websocket::put_close(out, close_code(reason)));
         let remains = Remains {
             unanswered: state.pending.drain(),
             handlers: std::mem::take(&mut state.handlers),

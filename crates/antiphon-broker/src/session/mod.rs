@@ -41,6 +41,7 @@ use crate::time::Millis;
 
 pub(crate) use crate::session::append::Undeliverable;
 pub use crate::session::connection::Connection;
+pub(crate) use crate::session::connection::Forgotten;
 pub(crate) use crate::session::connection::Inbound;
 pub(crate) use crate::session::connection::Kept;
 pub(crate) use crate::session::connection::Lost;
@@ -293,12 +294,12 @@ impl<X> State<X> {
     /// Appends a message, and keeps it where messages are kept.
     fn put(&mut self, expected: usize, put: impl FnOnce(&mut Vec<u8>)) {
         let start = self.mailbox.bytes.len();
-        websocket::put_message(&mut self.mailbox.bytes, expected, put);
+        self.mailbox.put(|out| websocket::put_message(out, expected, put));
         if let Some(kept) = &mut self.kept {
             kept.sent.push(&self.mailbox.bytes[start..]);
         }
         if !self.connected {
-            self.mailbox.bytes.truncate(start);
+            self.mailbox.clear();
         }
     }
 
@@ -307,6 +308,14 @@ impl<X> State<X> {
         match &self.kept {
             Some(kept) if !self.connected => kept.sent.bytes(),
             _ => self.mailbox.queued(),
+        }
+    }
+
+    /// How many messages its client has yet to be written.
+    fn queued_messages(&self) -> usize {
+        match &self.kept {
+            Some(kept) if !self.connected => kept.sent.len(),
+            _ => self.mailbox.frames(),
         }
     }
 

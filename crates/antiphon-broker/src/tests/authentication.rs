@@ -20,6 +20,7 @@ use crate::Millis;
 use crate::Next;
 use crate::Outbox;
 use crate::batch::Void;
+use crate::properties;
 use crate::properties::Trust;
 use crate::properties::given;
 use crate::properties::proposed;
@@ -106,7 +107,7 @@ fn with_a_grant_a_session_is_whom_it_says() {
     assert_eq!(property(&client, "$Principal").unwrap(), "bob");
     assert_eq!(property(&client, "$Roles").unwrap(), r#""A","B","CLIENT""#);
 
-    let properties = proposed([("a", "1")], &Trust::all());
+    let properties = proposed([("a", "1")], &Trust::all(), properties::Bounds::default()).0;
     let more = Grant { properties, ..grant("", &[]) };
     authenticate(&mut w, &client, &reauthenticate(&[("a", "1")]), Some(more));
     assert_eq!(client.received(), [response(1, &true)]);
@@ -122,7 +123,12 @@ fn user_properties_outlive_another_authentication_and_do_not_pile_up() {
     let client = w.open("alice");
     for round in 0..3 {
         let keys: Vec<String> = (0..40).map(|number| format!("key{round}-{number}")).collect();
-        let properties = proposed(keys.iter().map(|key| (&**key, "1")), &Trust::all());
+        let properties = proposed(
+            keys.iter().map(|key| (&**key, "1")),
+            &Trust::all(),
+            properties::Bounds::default(),
+        )
+        .0;
         let grant = Grant { properties, ..grant("alice", &[]) };
         authenticate(&mut w, &client, &reauthenticate(&[]), Some(grant));
         assert_eq!(client.received(), [response(1, &true)]);
@@ -134,7 +140,8 @@ fn user_properties_outlive_another_authentication_and_do_not_pile_up() {
     };
     assert_eq!([0, 1, 2].map(of_round), [40, 24, 0]);
 
-    let properties = proposed([("key0-0", "2"), ("new", "1")], &Trust::all());
+    let properties =
+        proposed([("key0-0", "2"), ("new", "1")], &Trust::all(), properties::Bounds::default()).0;
     let grant = Grant { properties, ..grant("alice", &[]) };
     authenticate(&mut w, &client, &reauthenticate(&[]), Some(grant));
     assert_eq!(property(&client, "key0-0").unwrap(), "2");
@@ -289,7 +296,7 @@ fn what_an_authenticator_gives_is_kept_in_canonical_form() {
         ("a", "1"),
         ("b c", "2"),
     ];
-    let properties = given(gives);
+    let properties = given(gives, properties::Bounds::default()).0;
     authenticate(&mut w, &client, &change("bob"), Some(Grant { properties, ..grant("bob", &[]) }));
     let seen = ["$Country", "$Latitude", "$ClientIP", "a", "b c"].map(|key| property(&client, key));
     let expected = [Some("DE"), Some("51.0"), Some("127.0.0.1"), Some("1"), None];

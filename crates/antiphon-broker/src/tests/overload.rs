@@ -1,5 +1,7 @@
 //! What happens where a limit is reached: at once, to the one who asks, and until there is room again.
 
+use std::time::Duration;
+
 use antiphon_wire::error::Reason;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::messaging::Outcome;
@@ -11,6 +13,7 @@ use crate::BrokerConfig;
 use crate::Choice;
 use crate::Limit;
 use crate::Limits;
+use crate::Rate;
 use crate::tests::world::Received;
 use crate::tests::world::World;
 use crate::tests::world::assert_quiet;
@@ -25,6 +28,11 @@ fn limited(limits: Limits) -> World {
 
 fn overloaded(conversation: u64) -> Received {
     let text = "overloaded: the recipient has too many requests to answer";
+    error(conversation, Reason::REJECTED_REQUEST, text)
+}
+
+fn unread(conversation: u64) -> Received {
+    let text = "overloaded: the recipient has too much to read";
     error(conversation, Reason::REJECTED_REQUEST, text)
 }
 
@@ -88,11 +96,11 @@ fn a_handler_that_does_not_read_gets_no_more_until_it_does() {
     w.register(&slow, "a", &[]);
     w.send_to_path(&sender, 1, "a");
     w.send_to_path(&sender, 2, "a");
-    assert_eq!(sender.received(), [overloaded(2)]);
+    assert_eq!(sender.received(), [unread(2)]);
     w.register(&other, "a", &[]);
     w.send_to_path(&sender, 3, "a");
     w.send_to_path(&sender, 4, "a");
-    assert_eq!(sender.received(), [overloaded(4)]);
+    assert_eq!(sender.received(), [unread(4)]);
     let (_, third, _) = other.request();
     let (_, first, _) = slow.request();
     w.send_to_path(&sender, 5, "a");
@@ -108,13 +116,46 @@ fn a_handler_that_does_not_read_gets_no_more_until_it_does() {
 }
 
 #[test]
+fn a_handler_that_does_not_read_gets_so_many_messages_and_no_more() {
+    let mut w = limited(Limits { mailbox_messages: 2, ..Limits::default() });
+    let (sender, slow) = (w.open("alice"), w.open("bob"));
+    w.register(&slow, "a", &[]);
+    (1..=4).for_each(|conversation| w.send_to_path(&sender, conversation, "a"));
+    assert_eq!(sender.received(), [unread(3), unread(4)]);
+    assert_eq!(slow.received().len(), 2);
+    w.send_to_path(&sender, 5, "a");
+    assert_eq!(sender.received(), []);
+    assert_eq!(w.broker.stats().exceeded(Limit::MailboxMessages), 2);
+}
+
+#[test]
+fn a_session_that_asks_too_fast_is_refused_until_its_time_comes() {
+    let mut w = limited(Limits { rate: Rate::new(10, 2), ..Limits::default() });
+    let (sender, other) = (w.open("alice"), w.open("alice"));
+    let too_fast = |conversation| {
+        let text = "overloaded: the session asks too fast";
+        error(conversation, Reason::REJECTED_REQUEST, text)
+    };
+    w.register(&other, "a", &[]);
+    for conversation in 1..=3 {
+        w.send_to_path(&sender, conversation, "a");
+        w.send_to_path(&other, conversation, "a");
+    }
+    assert_eq!(sender.received(), [too_fast(3)]);
+    w.now = w.now.after(Duration::from_millis(100));
+    (4..=5).for_each(|conversation| w.send_to_path(&sender, conversation, "a"));
+    assert_eq!(sender.received(), [too_fast(5)]);
+    assert_eq!(w.broker.stats().exceeded(Limit::Rate), 3);
+}
+
+#[test]
 fn a_request_larger_than_any_mailbox_is_refused() {
     let mut w = limited(Limits { mailbox: 100, ..Limits::default() });
     let (sender, handler) = (w.open("alice"), w.open("bob"));
     w.register(&handler, "a", &[]);
     let value = Value { type_name: "binary", bytes: &[0; 100] };
     w.ask(&sender, Service::MessagingSend, 5, &SendRequest { path: "a", value });
-    assert_eq!(sender.received(), [overloaded(5)]);
+    assert_eq!(sender.received(), [unread(5)]);
     assert_quiet(&[&sender, &handler]);
 }
 
@@ -192,6 +233,7 @@ fn limits_that_are_met_are_counted_by_their_name() {
         (Limit::Handlers, 1),
         (Limit::Recipient, 1),
         (Limit::Sender, 1),
+        (Limit::Mailbox, 0),
         (Limit::Unread, 0),
     ] {
         assert_eq!(stats.exceeded(limit), count, "{limit:?}");

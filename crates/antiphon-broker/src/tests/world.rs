@@ -37,6 +37,7 @@ use crate::Opening;
 use crate::Outbox;
 use crate::Session;
 use crate::Spare;
+use crate::properties;
 use crate::properties::Trust;
 use crate::properties::proposed;
 
@@ -121,7 +122,7 @@ impl World {
         let grant = Grant {
             principal: principal.to_owned(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
-            properties: proposed(offered, &Trust::all()),
+            properties: proposed(offered, &Trust::all(), properties::Bounds::default()).0,
             expires: None,
         };
         let opening = Opening {

@@ -1,12 +1,17 @@
 //! Filters that are too large are refused, and large ones are safe.
 
+use antiphon_broker::Limit;
+use antiphon_broker::filter::Bounds;
 use antiphon_broker::filter::Filter;
 use antiphon_broker::filter::MAX_DEPTH;
-use antiphon_broker::filter::MAX_LENGTH;
 use antiphon_broker::filter::MAX_PATTERN_LENGTH;
 use antiphon_broker::filter::MAX_PATTERNS;
 
 use crate::session::Session;
+
+/// The defaults.
+const LENGTH: usize = 16 * 1024;
+const DEPTH: usize = 64;
 
 fn message(text: &str) -> String {
     Filter::parse(text).expect_err("too large").message().to_owned()
@@ -18,7 +23,7 @@ fn in_parentheses(depth: usize) -> String {
 
 #[test]
 fn a_text_over_the_limit_is_refused_at_its_beginning() {
-    let longest = format!("a is '{}'", "x".repeat(MAX_LENGTH - 7));
+    let longest = format!("a is '{}'", "x".repeat(LENGTH - 7));
     assert!(Filter::parse(&longest).is_ok());
     let error = Filter::parse(&format!("{longest} ")).unwrap_err();
     assert_eq!((error.line(), error.column()), (1, 1));
@@ -28,10 +33,10 @@ fn a_text_over_the_limit_is_refused_at_its_beginning() {
 #[test]
 fn nesting_over_the_limit_is_refused_at_the_level_too_many() {
     let nots = |count| format!("{}all", "not ".repeat(count));
-    assert!(Filter::parse(&in_parentheses(MAX_DEPTH)).is_ok());
-    assert!(Filter::parse(&nots(MAX_DEPTH)).is_ok());
+    assert!(Filter::parse(&in_parentheses(DEPTH)).is_ok());
+    assert!(Filter::parse(&nots(DEPTH)).is_ok());
     for (text, column) in
-        [(in_parentheses(MAX_DEPTH + 1), 65), (nots(MAX_DEPTH + 1), 257), ("not(".repeat(33), 129)]
+        [(in_parentheses(DEPTH + 1), 65), (nots(DEPTH + 1), 257), ("not(".repeat(33), 129)]
     {
         let error = Filter::parse(&text).unwrap_err();
         assert_eq!((error.line(), error.column()), (1, column));
@@ -44,12 +49,27 @@ fn nesting_over_the_limit_is_refused_at_the_level_too_many() {
 
 #[test]
 fn no_depth_overflows_the_stack() {
-    for count in [MAX_LENGTH / 4, 100_000] {
+    for count in [LENGTH / 4, 100_000] {
         for text in ["(", "not ", "not(", "not not(", "all and (", "all or not "] {
             assert!(Filter::parse(&text.repeat(count)).is_err());
         }
         assert!(Filter::parse(&in_parentheses(count)).is_err());
     }
+}
+
+#[test]
+fn other_bounds_may_be_set_and_what_exceeds_them_says_which() {
+    let limit = |text: &str, length, depth| {
+        Filter::parse_within(text, Bounds { length, depth }).err().and_then(|error| error.limit())
+    };
+    assert_eq!(limit("not all", 7, 1), None);
+    assert_eq!(limit("not all", 6, 1), Some(Limit::FilterLength));
+    assert_eq!(limit("not not all", 100, 1), Some(Limit::FilterDepth));
+    assert_eq!(limit("nonsense", 100, 1), None);
+    let deepest = in_parentheses(MAX_DEPTH);
+    assert!(Filter::parse_within(&deepest, Bounds { length: LENGTH, depth: MAX_DEPTH }).is_ok());
+    let too_deep = in_parentheses(MAX_DEPTH + 1);
+    assert_eq!(limit(&too_deep, LENGTH, usize::MAX), Some(Limit::FilterDepth));
 }
 
 #[test]
@@ -61,7 +81,7 @@ fn side_by_side_is_not_deep() {
 #[test]
 fn long_chains_at_full_depth_can_be_asked_and_dropped() {
     let level = format!("not ({}", "all and ".repeat(20));
-    let text = format!("{}all{}", level.repeat(MAX_DEPTH / 2), ")".repeat(MAX_DEPTH / 2));
+    let text = format!("{}all{}", level.repeat(DEPTH / 2), ")".repeat(DEPTH / 2));
     let filter = Filter::parse(&text).unwrap();
     assert!(filter.matches(&Session::default()));
     drop(filter.clone());

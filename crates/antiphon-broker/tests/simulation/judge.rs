@@ -194,7 +194,11 @@ impl<'r> Judge<'r> {
                 self.answered(serial, call, (recipients, stamp, Kind::Error));
             }
             What::Error(Reason::INVALID_DATA, _) => self.malformed(serial, call, recipients),
-            What::Error(Reason::REJECTED_REQUEST, _) if is_overload(what, RECIPIENT_IS_BUSY) => {
+            What::Error(Reason::REJECTED_REQUEST, _)
+                if [RECIPIENT_IS_BUSY, RECIPIENT_IS_FULL]
+                    .iter()
+                    .any(|text| is_overload(what, text)) =>
+            {
                 if !self.plan.tight || recipients.iter().any(delivered) {
                     self.fault(serial, "is refused as overload");
                 }
@@ -483,6 +487,7 @@ impl Tally {
 const MAY_HAVE_BEEN_EXECUTED: &str = "may have been executed";
 const SENDER_IS_BUSY: &str = "overloaded: the session awaits too many responses";
 const RECIPIENT_IS_BUSY: &str = "overloaded: the recipient has too many requests to answer";
+const RECIPIENT_IS_FULL: &str = "overloaded: the recipient has too much to read";
 
 /// From the broker's word to the sender, where nothing is slow.
 const PROMPT: Micros = 30_000;

@@ -31,7 +31,6 @@ use std::time::Duration;
 use antiphon_broker::Expiry;
 use antiphon_broker::Grant;
 use antiphon_broker::Millis;
-use antiphon_broker::properties;
 use antiphon_broker::properties::Trust;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
@@ -211,13 +210,11 @@ impl Authenticators {
         let Admitted { principal, roles, properties: given, expires, only_given } = admitted;
         let offered = applicant.proposed.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let trust = if only_given { Trust::default() } else { self.trust(shared) };
-        let mut properties = properties::proposed(offered, &trust);
-        let given = properties::given(given.iter().map(|(key, value)| (&**key, &**value)));
-        properties.extend(given.iter().map(|(key, value)| (Arc::from(key), Arc::from(value))));
+        let given = given.iter().map(|(key, value)| (&**key, &**value));
         Grant {
             principal,
             roles,
-            properties,
+            properties: shared.broker.granted(offered, &trust, given),
             expires: expires.map(|time| expiry(time, shared.clock.now())),
         }
     }

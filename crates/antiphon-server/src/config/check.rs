@@ -1,8 +1,11 @@
 //! What the types of the fields leave open: which values make no sense, alone or together. Opens nothing.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use antiphon_broker::PathRule;
+use antiphon_broker::filter::MAX_DEPTH;
+use antiphon_broker::properties::MAX_VALUE_BYTES;
 
 use crate::config::Config;
 use crate::config::ConfigError;
@@ -26,6 +29,15 @@ pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
         at_least_one("limits.request_headers", limits.request_headers),
         at_least_one("limits.requests_per_handler", limits.requests_per_handler as usize),
         at_least_one("limits.requests_per_sender", limits.requests_per_sender as usize),
+        at_least_one("limits.mailbox_messages", limits.mailbox_messages),
+        at_least_one("limits.request_burst", limits.request_burst as usize),
+        at_least_one("limits.handlers_per_session", limits.handlers_per_session),
+        at_least_one("limits.listeners_per_session", limits.listeners_per_session),
+        at_least_one("limits.locks_per_session", limits.locks_per_session),
+        at_least_one("limits.filter_length", limits.filter_length),
+        at_least_one("limits.properties_per_session", limits.properties_per_session),
+        within("limits.filter_depth", limits.filter_depth, 1..=MAX_DEPTH),
+        within("limits.property_size", limits.property_size, 1..=MAX_VALUE_BYTES),
         some_time("limits.handshake_timeout", limits.handshake_timeout),
         some_time("request_timeout", config.request_timeout),
         at_least_one("liveness.missed_pings", config.liveness.missed_pings as usize),
@@ -84,6 +96,14 @@ fn head_size(limits: &Limits) -> Result<(), ConfigError> {
     Err(invalid("limits.request_head", problem, fix))
 }
 
+fn within(key: &str, value: usize, range: RangeInclusive<usize>) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let fix = format!("choose between {} and {}", range.start(), range.end());
+    Err(invalid(key, format!("is {value}"), fix))
+}
+
 fn at_least_one(key: &str, value: usize) -> Result<(), ConfigError> {
     if value > 0 {
         return Ok(());
@@ -117,7 +137,7 @@ fn check_rule(rules: &[PathRule], index: usize) -> Result<(), ConfigError> {
 }
 
 /// The connection response announces the size in 31 usable bits; below a kilobyte not even a login fits.
-const MESSAGE_SIZES: std::ops::RangeInclusive<usize> = 1024..=i32::MAX as usize;
+const MESSAGE_SIZES: RangeInclusive<usize> = 1024..=i32::MAX as usize;
 
 /// No browser gets along with less, and no SDK needs more.
-const HEAD_SIZES: std::ops::RangeInclusive<usize> = 8 << 10..=1 << 20;
+const HEAD_SIZES: RangeInclusive<usize> = 8 << 10..=1 << 20;

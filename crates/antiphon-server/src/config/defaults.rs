@@ -32,6 +32,13 @@ pub(super) const HANDSHAKES_PER_ADDRESS: usize = 500;
 /// A large site comes back within seconds, and signing for as many TLS handshakes takes a fifth of a core at the most.
 pub(super) const CONNECTS_PER_ADDRESS: usize = 200;
 
+/// Off: what is too much for a server differs by more than any guess, and what a session has in flight is limited anyway, so
+/// that one which asks fast waits for its answers as everybody does.
+pub(super) const REQUESTS_PER_SECOND: u32 = 0;
+
+/// A client that starts asks for much at once.
+pub(super) const REQUEST_BURST: u32 = 1_000;
+
 /// Proposed session properties, credentials and tokens travel in it.
 pub(super) const REQUEST_HEAD: usize = 64 << 10;
 

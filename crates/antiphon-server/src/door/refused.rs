@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use http::StatusCode;
+
+use crate::notice;
+
 /// Why a connection did not become a session. The broker's and the authenticators' reasons are theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -19,12 +23,16 @@ pub(crate) enum Refused {
     Tls,
     /// There was no HTTP request that asks for a WebSocket.
     Http,
+    /// Limits `request_head` and `request_headers`.
+    RequestHead,
+    /// Limit `request_target`.
+    RequestTarget,
     /// `[http] origins` does not have the web page.
     Origin,
 }
 
 impl Refused {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::HandshakesPerAddress,
@@ -32,6 +40,8 @@ impl Refused {
         Self::Timeout,
         Self::Tls,
         Self::Http,
+        Self::RequestHead,
+        Self::RequestTarget,
         Self::Origin,
     ];
 
@@ -45,21 +55,30 @@ impl Refused {
             Self::Timeout => "handshake_timeout",
             Self::Tls => "tls",
             Self::Http => "http",
+            Self::RequestHead => "request_head",
+            Self::RequestTarget => "request_target",
             Self::Origin => "origin",
         }
     }
 
-    /// Whether a limit is why.
+    /// Whether it is said aloud: a limit of the server or of an address is met, which may concern others too.
     pub(super) const fn is_limit(self) -> bool {
-        !matches!(self, Self::Timeout | Self::Tls | Self::Http | Self::Origin)
+        matches!(
+            self,
+            Self::Connections
+                | Self::ConnectionsPerAddress
+                | Self::HandshakesPerAddress
+                | Self::ConnectsPerAddress
+        )
     }
 
     /// What HTTP says about it.
-    pub(super) const fn answer(self) -> &'static [u8] {
-        match self {
-            Self::Connections => FULL,
-            _ => TOO_MANY,
-        }
+    pub(super) fn answer(self) -> Vec<u8> {
+        let (status, text) = match self {
+            Self::Connections => (StatusCode::SERVICE_UNAVAILABLE, FULL),
+            _ => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+        };
+        notice::bytes(status, "retry-after: 5\r\n", text)
     }
 }
 
@@ -69,16 +88,6 @@ impl fmt::Display for Refused {
     }
 }
 
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Retry-After: 5\r\n\
-    Connection: close\r\n\
-    \r\n\
-    This server has as many connections as it may have.\n";
+const FULL: &str = "This server has as many connections as it may have.\n";
 
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Retry-After: 5\r\n\
-    Connection: close\r\n\
-    \r\n\
-    There are too many connections from your address, or too many new ones.\n";
+const TOO_MANY: &str = "There are too many connections from your address, or too many new ones.\n";

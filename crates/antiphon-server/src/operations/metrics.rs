@@ -52,6 +52,7 @@ struct Snapshot {
     connections: u64,
     failed: Vec<([String; 1], u64)>,
     turned_away: Vec<(Refused, u64)>,
+    handshakes_waited: u64,
     authentications: Vec<(String, Counted)>,
     held_up: HeldUp,
     blocked: Histogram,
@@ -70,6 +71,7 @@ impl Snapshot {
             connections: figures.connections.load(Relaxed),
             failed: figures.failed.counts(),
             turned_away: shared.door.refusals().collect(),
+            handshakes_waited: shared.door.waits(),
             authentications: shared.authenticators.results(),
             held_up: shared.authenticators.held_up(),
             blocked: figures.blocked.clone(),
@@ -164,6 +166,7 @@ impl Snapshot {
         for limit in Limit::ALL {
             limits.count(&[("limit", limit.name())], self.stats.exceeded(*limit))?;
         }
+        limits.count(&[("limit", "handshakes")], self.handshakes_waited)?;
         Ok(())
     }
 

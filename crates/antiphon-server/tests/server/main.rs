@@ -7,7 +7,8 @@
 //! | `reloading` | what a reload changes while sessions are open, and that it is all or nothing |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
-//! | `door` | limits on connections |
+//! | `limits` | every limit, crossed while others go on |
+//! | `door` | who is turned away at the door, and how |
 //! | `http` | what people and lost clients are answered |
 //! | `handshake` | connection responses and refusals, byte for byte |
 //! | `messages` | sessions that talk to each other, however their bytes are cut |
@@ -18,6 +19,7 @@
 //! | `slow` | clients that do not read, in each of their roles |
 //! | `handover` | handlers that are replaced under load |
 //! | `reconnecting` | sessions that outlive their connection, and those that do not |
+//! | `secrets` | that no password and no token is ever logged |
 //! | `security` | principals and roles that are changed while sessions are open |
 //! | `flushing` | that nothing stays unwritten |
 //! | `configuration` | what a file may say |
@@ -43,12 +45,14 @@ mod handover;
 mod handshake;
 mod http;
 mod layers;
+mod limits;
 mod liveness;
 mod malformed;
 mod messages;
 mod operations;
 mod reconnecting;
 mod reloading;
+mod secrets;
 mod security;
 mod slow;
 mod tls;

@@ -38,6 +38,7 @@ use crate::client::Stream;
 use crate::client::TestServer;
 use crate::client::any_port;
 use crate::client::within;
+use crate::door::expect_guarded;
 use crate::messages::answer;
 use crate::messages::register;
 use crate::messages::send;
@@ -247,6 +248,7 @@ async fn http_without_tls_is_told_what_to_speak() {
     client.ask_for_upgrade("/diffusion?v=29", "").await;
     let answer = String::from_utf8(client.rest().await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("wss://"), "{answer}");
+    expect_guarded(&answer);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::Grant;
 use crate::Next;
 use crate::Outbox;
 use crate::Spare;
-use crate::properties::MAX_USER_PROPERTIES;
+use crate::properties::Bounds;
 use crate::tests::world::Received;
 use crate::tests::world::World;
 use crate::tests::world::decoded;
@@ -153,7 +153,7 @@ fn authenticating_again_and_again_adds_no_more_properties_than_a_session_may_hav
         w.broker.batch(&client.session, w.now).authenticated(&asked, Some(grant), &mut outbox);
     }
     let profile = client.session.profile();
-    assert_eq!(profile.properties.user().count(), MAX_USER_PROPERTIES);
+    assert_eq!(profile.properties.user().count(), Bounds::default().count);
     assert_eq!(profile.properties.get("0-39"), Some("1"));
     assert_eq!(profile.properties.get("2-0"), None);
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::websocket::put_message;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -85,7 +86,10 @@ impl Socket {
             Op::Append(count) => {
                 let state = &mut *self.state.borrow_mut();
                 let next = state.appended.len();
-                let bytes: Vec<u8> = (next..next + usize::from(count)).map(|n| n as u8).collect();
+                let count = usize::from(count);
+                let payload = (next..next + count).map(|n| n as u8);
+                let mut bytes = Vec::new();
+                put_message(&mut bytes, count, |out| out.extend(payload));
                 let session = &self.client.session;
                 session.put_frame(|out| out.extend(&bytes), &mut state.outbox);
                 if !session.has_ended() {

@@ -21,6 +21,7 @@ use crate::Opening;
 use crate::Outbox;
 use crate::PathRule;
 use crate::Session;
+use crate::properties;
 use crate::properties::Trust;
 use crate::properties::proposed;
 use crate::tests::model::got::Got;
@@ -248,7 +249,7 @@ impl Run {
 
 fn opening<'a>(request: &'a ConnectionRequest, open: Option<&Open>, now: Millis) -> Opening<'a> {
     let offered = request.properties.iter().map(|(key, value)| (&**key, &**value));
-    let properties = proposed(offered, &Trust::all());
+    let properties = proposed(offered, &Trust::all(), properties::Bounds::default()).0;
     let grant = open.and_then(|open| grant(open.principal, Some(&open.roles))).unwrap_or_default();
     Opening {
         request,
