@@ -38,7 +38,10 @@ fn a_worker_that_never_parks_does_not_keep_its_answers() {
 
 #[tokio::test]
 async fn a_client_that_reads_late_gets_everything_in_order() {
-    let server = TestServer::with(|config| config.limits.mailbox = 64 << 20);
+    let server = TestServer::with(|config| {
+        config.limits.mailbox = 64 << 20;
+        config.limits.mailbox_messages = REQUESTS as usize;
+    });
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut client = Client::over(within(socket.connect(server.address)).await.unwrap());

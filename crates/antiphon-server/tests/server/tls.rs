@@ -183,7 +183,10 @@ async fn bytes_may_come_one_at_a_time() {
 
 #[tokio::test]
 async fn a_client_that_reads_late_gets_everything_in_order() {
-    let secure = Secure::with(|config| config.limits.mailbox = 64 << 20);
+    let secure = Secure::with(|config| {
+        config.limits.mailbox = 64 << 20;
+        config.limits.mailbox_messages = REQUESTS as usize;
+    });
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = within(socket.connect(secure.server.address)).await.unwrap();

@@ -59,7 +59,8 @@ pub(super) async fn requests_per_second() {
     send(&mut fast, 6, "nobody", b"x").await;
     fast.expect_message().await;
     // Nothing but requests is counted.
-    (fast.expect_alive().await, stage.go_on().await);
+    fast.expect_alive().await;
+    stage.go_on().await;
     assert!(stage.met("requests_per_second").await >= 1);
     // Without the limit the same session asks as fast as it likes.
     stage.reload(|limits| limits.requests_per_second = 0);
