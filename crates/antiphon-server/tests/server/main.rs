@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `authentication` | who is let in, and for how long |
+//! | `client_certificates`, `webhook` | a login over TLS from end to end, with the SDK and with a service |
+//! | `reloading` | what a reload changes while sessions are open, and that it is all or nothing |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
 //! | `door` | limits on connections |
@@ -31,6 +33,7 @@ mod authentication;
 mod certificate_files;
 mod certificates;
 mod client;
+mod client_certificates;
 mod configuration;
 mod door;
 mod draining;
@@ -45,6 +48,8 @@ mod malformed;
 mod messages;
 mod operations;
 mod reconnecting;
+mod reloading;
 mod security;
 mod slow;
 mod tls;
+mod webhook;
