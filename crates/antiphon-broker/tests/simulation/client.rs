@@ -19,6 +19,7 @@ use antiphon_wire::websocket::Event as Frame;
 
 use crate::network::Link;
 use crate::network::LinkId;
+use crate::network::Micros;
 use crate::network::Who;
 use crate::plan::Family;
 use crate::plan::How;
@@ -54,6 +55,8 @@ pub(crate) struct Client {
     received: u64,
     pub(crate) sent: Sent,
     pub(crate) listens: bool,
+    /// Its process does nothing until then.
+    pub(crate) stopped_until: Micros,
     /// The locks that it waits for or was granted.
     pub(crate) locks: Vec<Serial>,
 }
@@ -116,6 +119,7 @@ impl Client {
             received: 0,
             sent: Sent::default(),
             listens: false,
+            stopped_until: 0,
             locks: Vec::new(),
         }
     }
@@ -242,6 +246,7 @@ impl World {
     fn greet(&mut self, who: Who, response: &[u8]) {
         let Self { clients, random, .. } = self;
         let client = &mut clients[who];
+        let mut is_asked_for_more = false;
         let replayed = match ConnectionResponse::decode(response, client.version()).unwrap() {
             ConnectionResponse::Accepted(accepted) => {
                 client.begin_anew();
@@ -255,7 +260,10 @@ impl World {
                 if client.family == Family::Python {
                     Some(Vec::new())
                 } else {
-                    client.sent.replay(next_client_sequence.into(), client.family, random)
+                    let next = next_client_sequence.into();
+                    // JavaScript does not count what it repeats, and keeps only some.
+                    is_asked_for_more = client.family == Family::Rust;
+                    client.sent.replay(next, client.family, random)
                 }
             }
             ConnectionResponse::Resumed { resumed: Resumed::WithLoss, session, .. } => {
@@ -268,7 +276,12 @@ impl World {
             }
             ConnectionResponse::Refused(_) => None,
         };
-        let Some(replayed) = replayed else { return self.give_up(who) };
+        let Some(replayed) = replayed else {
+            if is_asked_for_more {
+                self.record.fault(format!("c{who} is asked for messages that it has not sent"));
+            }
+            return self.give_up(who);
+        };
         self.clients[who].state = State::On;
         self.transmit(who, &replayed);
     }

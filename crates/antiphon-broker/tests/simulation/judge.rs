@@ -83,7 +83,8 @@ impl<'r> Judge<'r> {
                 self.fault(serial, "never arrived, but something came of it");
             }
             let repeats = self.plan.clients[call.who].0.repeats();
-            if is_due && (repeats || self.plan.cuts == 0) {
+            let has_lost = self.plan.cuts > 0 || !self.silences(call.session).is_empty();
+            if is_due && (repeats || !has_lost) {
                 self.fault(serial, "is lost on the way, and nobody noticed");
             }
             return;
@@ -108,8 +109,12 @@ impl<'r> Judge<'r> {
         if call.ask.is_request() && is_overload(what, SENDER_IS_BUSY) {
             return self.busy_sender(serial, call);
         }
+        if let (What::Error(Reason::CLUSTER_ROUTING, text), Some(leaving)) = (what, &call.leaving) {
+            return self.too_late(serial, call, (leaving, text));
+        }
         let right = match expect {
             Expect::Done => *what == What::Done,
+            Expect::Owned(_) | Expect::Wait if self.model.is_unsure_of_locks => true,
             Expect::Owned(owned) => *what == What::Owned(*owned),
             Expect::Refused(reason) => matches!(what, What::Error(why, _) if why == reason),
             Expect::Wait if self.model.cancelled.contains(&serial) => {
@@ -122,7 +127,7 @@ impl<'r> Judge<'r> {
                 matches!(what, What::Grant(_)) && (is_granted || is_ended)
             }
             Expect::Matches(matches) => *what == What::Count(matches.len() as u32),
-            Expect::Handlers(handlers) if handlers.is_empty() => {
+            Expect::Handlers(handlers) if handlers.is_empty() && call.leaving.is_none() => {
                 matches!(what, What::Error(Reason::UNHANDLED_MESSAGE, _))
             }
             Expect::Addressee(_, false) => says(what, Reason::NO_SUCH_SESSION, false),
@@ -131,6 +136,22 @@ impl<'r> Judge<'r> {
         };
         if !right {
             self.fault(serial, format!("expects {expect:?}, not {what:?}"));
+        }
+    }
+
+    /// The server drains, and a request or a registration was refused: nothing came of it, so it can be tried again.
+    fn too_late(&mut self, serial: Serial, call: &Call, (leaving, text): (&[SessionId], &str)) {
+        let is_its_turn = leaving.contains(&call.session);
+        let right = match &call.expect {
+            Some(Expect::Refused(Reason::CLUSTER_ROUTING)) => true,
+            Some(Expect::Handlers(handlers)) => {
+                is_its_turn || handlers.iter().all(|handler| leaving.contains(handler))
+            }
+            Some(Expect::Addressee(..) | Expect::Matches(_)) => is_its_turn,
+            _ => false,
+        };
+        if !right || !call.deliveries.is_empty() || !text.contains(NOTHING_WAS_DONE) {
+            self.fault(serial, format!("is refused: {text}"));
         }
     }
 
@@ -194,6 +215,13 @@ impl<'r> Judge<'r> {
                 self.answered(serial, call, (recipients, stamp, Kind::Error));
             }
             What::Error(Reason::INVALID_DATA, _) => self.malformed(serial, call, recipients),
+            What::Error(Reason::NO_SUCH_SESSION, text)
+                if !text.contains(MAY_HAVE_BEEN_EXECUTED) && self.may_leave(call, recipients) =>
+            {
+                if recipients.iter().any(delivered) {
+                    self.fault(serial, "was delivered, but is said not to be");
+                }
+            }
             What::Error(Reason::REJECTED_REQUEST, _)
                 if [RECIPIENT_IS_BUSY, RECIPIENT_IS_FULL]
                     .iter()
@@ -205,12 +233,12 @@ impl<'r> Judge<'r> {
             }
             What::Error(reason, text) if text.contains(MAY_HAVE_BEEN_EXECUTED) => {
                 let since = |moment: &Micros| *moment >= arrived && *moment <= at;
-                let ends: Vec<_> = recipients.iter().flat_map(|to| self.breaks(*to)).collect();
+                let ends: Vec<_> = recipients.iter().flat_map(|to| self.faults_of(*to)).collect();
                 let why = match *reason {
                     Reason::REQUEST_TIME_OUT => {
                         (at / 1_000 >= deadline / 1_000).then_some(deadline)
                     }
-                    Reason::NO_SUCH_SESSION => ends.iter().copied().find(since),
+                    Reason::NO_SUCH_SESSION => ends.iter().copied().filter(since).min(),
                     Reason::SESSION_CLOSED => self.model.is_shut_down.filter(since),
                     _ => None,
                 };
@@ -223,9 +251,19 @@ impl<'r> Judge<'r> {
                     _ => call.deliveries.first().map(|delivery| delivery.to),
                 };
                 let in_time = |end: &Micros| *end >= arrived && *end < deadline;
-                let ended = owner.is_some_and(|owner| self.breaks(owner).iter().any(in_time));
+                let ended = owner.is_some_and(|owner| self.ends(owner).iter().any(in_time));
                 if *reason == Reason::REQUEST_TIME_OUT && ended {
                     self.fault(serial, "outlived its recipient");
+                }
+                if *reason == Reason::REQUEST_TIME_OUT
+                    && owner.is_some_and(|owner| self.is_overlooked(owner, (arrived, deadline), at))
+                {
+                    self.fault(serial, "waited for somebody who was silent");
+                }
+                if *reason == Reason::NO_SUCH_SESSION
+                    && owner.is_some_and(|owner| self.is_impatient(owner, call, at))
+                {
+                    self.fault(serial, "waited too short for somebody who may have been busy");
                 }
                 let is_there =
                     |to: &SessionId| (self.is_present)(*to) && self.breaks(*to).is_empty();
@@ -239,9 +277,11 @@ impl<'r> Judge<'r> {
         }
     }
 
-    /// Whether its session was there until the server was shut down: then all that it asked was answered before.
+    /// Whether its session was there until it left, or the server was shut down: then all that it asked was answered
+    /// before.
     fn is_shut_down(&self, call: &Call) -> bool {
-        let moment = self.model.is_shut_down.unwrap_or_default();
+        let parted = self.model.parted.get(&call.session).copied();
+        let moment = parted.or(self.model.is_shut_down).unwrap_or_default();
         call.arrived.is_some_and(|arrived| arrived.0 < moment)
             && self.record.aborted.contains(&call.session)
             && self.breaks(call.session) == [moment]
@@ -255,6 +295,64 @@ impl<'r> Judge<'r> {
 
     fn breaks(&self, session: SessionId) -> Vec<Micros> {
         self.model.sessions.get(&session).map(|known| known.breaks.clone()).unwrap_or_default()
+    }
+
+    fn silences(&self, session: SessionId) -> &[(Micros, u64)] {
+        self.model.sessions.get(&session).map_or(&[][..], |known| &known.silences)
+    }
+
+    /// When requests to a session ended because it did, began anew, or was silent.
+    fn ends(&self, session: SessionId) -> Vec<Micros> {
+        let mut ends = self.breaks(session);
+        ends.extend(self.silences(session).iter().map(|(at, _)| *at));
+        ends
+    }
+
+    /// As [`Self::ends`], but for the end with which a drain is through with it: then it has nothing to answer.
+    fn faults_of(&self, session: SessionId) -> Vec<Micros> {
+        let parted = self.model.parted.get(&session);
+        let mut ends = self.breaks(session);
+        ends.retain(|end| Some(end) != parted);
+        ends.extend(self.silences(session).iter().map(|(at, _)| *at));
+        ends
+    }
+
+    /// Whether all of these may have been about to leave when a request came.
+    fn may_leave(&self, call: &Call, recipients: &[SessionId]) -> bool {
+        let leaving = call.leaving.as_ref();
+        leaving.is_some_and(|leaving| recipients.iter().all(|to| leaving.contains(to)))
+    }
+
+    /// Whether a session that had a request to answer all that time must have been found to be silent.
+    fn is_overlooked(&self, session: SessionId, (from, to): (Micros, Micros), at: Micros) -> bool {
+        let (Some(known), patience) = (self.model.sessions.get(&session), self.model.patience)
+        else {
+            return false;
+        };
+        let last =
+            |times: &[Micros]| times[..times.partition_point(|time| *time <= at)].last().copied();
+        let since = last(&known.heard).max(last(&self.model.pardons)).unwrap_or_default();
+        let had_connection = last(&known.losses) < last(&known.heard);
+        // It is asked at the sweep after it has been silent for a third of that, or after the request has come.
+        let from = since.max(from) + 3 * SWEEP;
+        let patience = patience.with_handlers.saturating_mul(1_000);
+        !known.is_python && had_connection && from.saturating_add(patience) < to
+    }
+
+    /// Whether a client that may have been busy with a request was given up before the time that this was allowed.
+    fn is_impatient(&self, session: SessionId, call: &Call, at: Micros) -> bool {
+        let Some(known) = self.model.sessions.get(&session).filter(|known| known.is_python) else {
+            return false;
+        };
+        let arrived = call.arrived.map_or(0, |arrived| arrived.0);
+        let is_end = |end: &Micros| (arrived..=at).contains(end);
+        let allowed = (deadline(call) - arrived / 1_000 * 1_000) / 1_000;
+        let silences = known.silences.iter().filter(|(end, _)| is_end(end));
+        let mut silences = silences.map(|(_, silent)| *silent).peekable();
+        let began_anew = known.breaks.iter().filter(|end| is_end(end)).count();
+        silences.peek().is_some()
+            && began_anew == 0
+            && silences.all(|silent| silent < self.model.patience.with_all + allowed)
     }
 
     /// The outcome is an answer: it must be the first, of the right session, to the right conversation.
@@ -347,7 +445,7 @@ impl<'r> Judge<'r> {
 
     /// No session has more to answer than it may.
     fn in_flight(&mut self, session: SessionId, serials: &[Serial]) {
-        let breaks = self.breaks(session);
+        let breaks = self.ends(session);
         let most = self.plan.config.limits.requests_per_handler as usize;
         for (count, serial) in serials.iter().enumerate() {
             let Some((now, place)) = self.record.calls[*serial].arrived else { continue };
@@ -369,6 +467,9 @@ impl<'r> Judge<'r> {
 
     /// A lock has one holder after the other, and each is told.
     fn grants(&mut self) {
+        if self.model.is_unsure_of_locks {
+            return;
+        }
         let mut hands: BTreeMap<(&str, u64), u64> = BTreeMap::new();
         for &(serial, hand) in &self.model.grants {
             let call = &self.record.calls[serial];
@@ -436,55 +537,8 @@ fn says(what: &What, reason: Reason, may_have: bool) -> bool {
         if *why == reason && text.contains(MAY_HAVE_BEEN_EXECUTED) == may_have)
 }
 
-/// What many runs did, to see that they did something.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    requests: u64,
-    answers: u64,
-    errors: BTreeMap<u32, u64>,
-    unheard: u64,
-}
-
-impl Tally {
-    pub(crate) fn of(calls: &[Call]) -> Self {
-        let mut tally = Self::default();
-        for call in calls.iter().filter(|call| call.ask.is_request()) {
-            tally.requests += 1;
-            let replies = call.replies.iter().map(|(_, what)| what);
-            for what in replies.chain(call.events.iter().map(|(.., what)| what)) {
-                match what {
-                    What::Answer(_) => tally.answers += 1,
-                    What::Error(reason, _) => *tally.errors.entry(reason.0).or_default() += 1,
-                    _ => {}
-                }
-            }
-            tally.unheard += u64::from(call.replies.is_empty());
-        }
-        tally
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.answers += other.answers;
-        self.unheard += other.unheard;
-        for (reason, count) in &other.errors {
-            *self.errors.entry(*reason).or_default() += count;
-        }
-    }
-
-    /// Every outcome came up often enough to be worth something.
-    pub(crate) fn check(&self) {
-        assert!(self.answers > 10_000, "{self:?}");
-        for reason in [101, 102, 105, 106, 107, 109, 9003] {
-            assert!(
-                self.errors.get(&reason).is_some_and(|count| *count > 500),
-                "{reason}: {self:?}"
-            );
-        }
-    }
-}
-
 const MAY_HAVE_BEEN_EXECUTED: &str = "may have been executed";
+const NOTHING_WAS_DONE: &str = "was not";
 const SENDER_IS_BUSY: &str = "overloaded: the session awaits too many responses";
 const RECIPIENT_IS_BUSY: &str = "overloaded: the recipient has too many requests to answer";
 const RECIPIENT_IS_FULL: &str = "overloaded: the recipient has too much to read";

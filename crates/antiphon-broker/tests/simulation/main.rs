@@ -5,11 +5,12 @@
 //! | `random`, `plan` | what a seed decides |
 //! | `world` | the virtual clock and what happens next |
 //! | `network` | connections that take few bytes, lose some, and are cut |
-//! | `server` | what the real driver does with the broker |
+//! | `server`, `sweeping`, `draining` | what the real driver does with the broker |
 //! | `client`, `wire` | what the SDKs do |
 //! | `record` | what happened, as the clients and the driver saw it |
 //! | `model` | what must be |
 //! | `judge` | whether what happened is what must be |
+//! | `tally` | how much happened |
 //!
 //! `docs/testing.md` says how to replay a seed. Nothing here knows the broker from within.
 
@@ -17,6 +18,7 @@
 #![allow(clippy::print_stdout, reason = "a seed that is replayed tells what happens")]
 
 mod client;
+mod draining;
 mod judge;
 mod model;
 mod network;
@@ -24,6 +26,8 @@ mod plan;
 mod random;
 mod record;
 mod server;
+mod sweeping;
+mod tally;
 mod wire;
 mod world;
 
@@ -34,7 +38,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use crate::judge::Tally;
+use crate::tally::Tally;
 
 /// What is tried unless the environment says otherwise.
 const SEEDS: Range<u64> = 0..10_000;

@@ -9,6 +9,9 @@ use antiphon_wire::service::locks::LockScope;
 
 use crate::network::Micros;
 use crate::network::Who;
+use crate::plan::Family;
+use crate::plan::Plan;
+use crate::plan::TIMEOUT;
 use crate::record::Ask;
 use crate::record::Change;
 use crate::record::FILTERS;
@@ -44,6 +47,38 @@ pub(crate) struct Known {
     registered: Vec<&'static str>,
     /// When it ended or began anew.
     pub(crate) breaks: Vec<Micros>,
+    pub(crate) is_python: bool,
+    /// When something was read from it.
+    pub(crate) heard: Vec<Micros>,
+    /// When its client was given up, and after how many milliseconds of silence.
+    pub(crate) silences: Vec<(Micros, u64)>,
+    /// When it lost a connection.
+    pub(crate) losses: Vec<Micros>,
+    /// It may be its turn to leave.
+    may_leave: bool,
+}
+
+/// For how many milliseconds silence is borne.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) with_all: u64,
+    /// Before those that owe an answer are asked, and in all.
+    before_asking: u64,
+    pub(crate) with_handlers: u64,
+}
+
+impl Patience {
+    fn new(plan: &Plan) -> Self {
+        let period = plan.config.ping_period.as_millis() as u64;
+        let handlers = plan.config.liveness.handler_timeout.as_millis() as u64;
+        let unless = |never: bool, time| if never { u64::MAX } else { time };
+        let is_off = period == 0 || handlers == 0;
+        Self {
+            with_all: unless(period == 0, period * u64::from(plan.config.liveness.missed_pings)),
+            before_asking: unless(is_off, handlers / 3),
+            with_handlers: unless(is_off, handlers),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +105,6 @@ struct Listener {
     serial: Serial,
 }
 
-#[derive(Default)]
 pub(crate) struct Model {
     pub(crate) sessions: BTreeMap<SessionId, Known>,
     locks: BTreeMap<&'static str, Lock>,
@@ -85,14 +119,52 @@ pub(crate) struct Model {
     pub(crate) is_shut_down: Option<Micros>,
     /// Handlers may be passed over because they have enough to do.
     tight: bool,
+    families: Vec<Family>,
+    pub(crate) patience: Patience,
+    /// When all silence was pardoned.
+    pub(crate) pardons: Vec<Micros>,
+    /// Sessions were given up and others ended at once.
+    pub(crate) is_unsure_of_locks: bool,
+    is_draining: bool,
+    /// The sessions that a drain has ended, and when.
+    pub(crate) parted: BTreeMap<SessionId, Micros>,
+    /// How many sessions may have been told to leave.
+    may_have_left: usize,
+    /// Those with handlers too.
+    all_may_leave: bool,
+    has_spectator: bool,
 }
 
 impl Model {
-    pub(crate) fn new(tight: bool) -> Self {
-        Self { tight, ..Self::default() }
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            sessions: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            listeners: Vec::new(),
+            told: BTreeMap::new(),
+            grants: Vec::new(),
+            hands: 0,
+            cancelled: Vec::new(),
+            is_shut_down: None,
+            tight: plan.tight,
+            families: plan.clients.iter().map(|client| client.0).collect(),
+            patience: Patience::new(plan),
+            pardons: Vec::new(),
+            is_unsure_of_locks: false,
+            is_draining: false,
+            parted: BTreeMap::new(),
+            may_have_left: 0,
+            all_may_leave: false,
+            has_spectator: true,
+        }
     }
 
-    pub(crate) fn opened(&mut self, session: SessionId, who: Who, kept_for: Micros) {
+    pub(crate) fn opened(
+        &mut self,
+        session: SessionId,
+        (who, kept_for): (Who, Micros),
+        now: Micros,
+    ) {
         let known = Known {
             who,
             is_alive: true,
@@ -102,6 +174,11 @@ impl Model {
             may_end: false,
             registered: Vec::new(),
             breaks: Vec::new(),
+            is_python: self.families[who].is_python(),
+            heard: vec![now],
+            silences: Vec::new(),
+            losses: Vec::new(),
+            may_leave: false,
         };
         self.sessions.insert(session, known);
         self.tell(session, Change::Opened);
@@ -116,6 +193,11 @@ impl Model {
         let is_overdue =
             |known: &Known| !known.is_connected && now >= known.lost + known.kept_for + MILLISECOND;
         self.alive().filter(|session| is_overdue(&self.sessions[session])).collect()
+    }
+
+    /// How many sessions there are, with the spectator's.
+    pub(crate) fn count(&self) -> usize {
+        self.alive().count() + usize::from(self.has_spectator)
     }
 
     /// Whether a client may not know how a session counts.
@@ -158,6 +240,7 @@ impl Model {
     pub(crate) fn lost(&mut self, session: SessionId, now: Micros) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.may_end = true;
+        known.losses.push(now);
         if known.is_alive && known.kept_for > 0 {
             known.is_connected = false;
             known.lost = now;
@@ -173,6 +256,7 @@ impl Model {
         }
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.is_connected = true;
+        known.heard.push(now);
         if is_anew {
             known.registered.clear();
             known.breaks.push(now);
@@ -183,14 +267,20 @@ impl Model {
     }
 
     /// A call is served.
-    pub(crate) fn serve(&mut self, session: SessionId, (serial, ask): (Serial, &Ask)) -> Expect {
+    pub(crate) fn serve(
+        &mut self,
+        session: SessionId,
+        (serial, ask): (Serial, &Ask),
+        now: Micros,
+    ) -> Expect {
         match ask {
             ask if ask.is_request() && self.is_shut_down.is_some() => {
                 Expect::Refused(Reason::CLUSTER_ROUTING)
             }
-            Ask::Path(path) => Expect::Handlers(self.handlers(path)),
+            Ask::Path(path) => Expect::Handlers(self.handlers(path, now)),
             Ask::Session(to) => Expect::Addressee(*to, self.is_alive(*to)),
             Ask::Filter(filter) => Expect::Matches(self.matches(FILTERS[*filter].1)),
+            Ask::Register(_) if self.is_draining => Expect::Refused(Reason::CLUSTER_ROUTING),
             Ask::Register(path) => self.register(session, path),
             Ask::Deregister(path) => {
                 if let Some(known) = self.sessions.get_mut(&session) {
@@ -241,19 +331,25 @@ impl Model {
         Expect::Done
     }
 
-    fn handlers(&self, path: &str) -> Vec<SessionId> {
-        let mut branch = path;
+    /// Those that may be handed a request: of the most specific branch, unless its handlers may have gone.
+    fn handlers(&self, path: &str, now: Micros) -> Vec<SessionId> {
+        let (mut branch, mut found) = (path, Vec::new());
         loop {
             let handles = |known: &&Known| known.registered.contains(&branch);
             let all: Vec<_> = self.sessions.iter().filter(|(_, known)| handles(known)).collect();
-            let with_connection =
-                all.iter().filter(|(_, known)| known.is_connected).map(|(session, _)| **session);
-            let connected: Vec<_> = with_connection.collect();
+            let is_there = |known: &Known| {
+                known.is_connected
+                    && !known.may_leave
+                    && self.silent_for(known, now) < self.patience.before_asking
+            };
+            // If one is there that may be preferred, nobody without a connection is handed anything.
+            let is_choosy = all.iter().any(|(_, known)| is_there(known)) && !self.tight;
+            let may = all.iter().filter(|(_, known)| known.is_connected || !is_choosy);
+            found.extend(may.map(|(session, _)| **session));
+            let stays = all.iter().any(|(_, known)| !known.may_leave);
             match branch.rfind('/') {
-                _ if !connected.is_empty() && !self.tight => return connected,
-                _ if !all.is_empty() => return all.iter().map(|(session, _)| **session).collect(),
-                None => return Vec::new(),
-                Some(end) => branch = &branch[..end],
+                Some(end) if !stays => branch = &branch[..end],
+                _ => return found,
             }
         }
     }
@@ -268,6 +364,90 @@ impl Model {
         for listener in &self.listeners {
             self.told.entry(listener.serial).or_default().push((session, change));
         }
+    }
+}
+
+/// Silence.
+impl Model {
+    /// Something is read from a session, or it reads.
+    pub(crate) fn heard(&mut self, session: SessionId, now: Micros) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.heard.push(now);
+        }
+    }
+
+    pub(crate) fn pardon(&mut self, now: Micros) {
+        self.pardons.push(now);
+    }
+
+    /// In milliseconds, as the broker's clock has them.
+    fn silent_for(&self, known: &Known, now: Micros) -> u64 {
+        let since = known.heard.last().max(self.pardons.last()).copied().unwrap_or_default();
+        now / MILLISECOND - since / MILLISECOND
+    }
+
+    /// A client is given up; an error if it was not silent for long enough.
+    pub(crate) fn given_up(&mut self, session: SessionId, now: Micros) -> Result<(), String> {
+        let silent = self.silent_for(&self.sessions[&session], now);
+        let Some(known) = self.sessions.get_mut(&session) else { return Ok(()) };
+        known.silences.push((now, silent));
+        let Patience { with_all, with_handlers, .. } = self.patience;
+        if silent >= with_all || (!known.is_python && silent >= with_handlers) {
+            return Ok(());
+        }
+        Err(format!("{session} is given up after {silent} ms"))
+    }
+
+    /// The sessions that have been silent for so long that they must have been given up, whatever they owe.
+    pub(crate) fn overlooked(&self, now: Micros) -> Vec<SessionId> {
+        let is_overlooked = |known: &Known| {
+            let busy = if known.is_python { TIMEOUT.as_millis() as u64 } else { 0 };
+            let most = self.patience.with_all.saturating_add(busy);
+            known.is_connected && self.silent_for(known, now) >= most
+        };
+        self.alive().filter(|session| is_overlooked(&self.sessions[session])).collect()
+    }
+}
+
+/// Drains.
+impl Model {
+    /// Up to `most` more sessions are told to leave.
+    pub(crate) fn drain(&mut self, most: usize) {
+        self.is_draining = true;
+        let asks = |known: &Known| known.is_alive && known.registered.is_empty();
+        if !self.has_spectator && !self.sessions.values().any(asks) {
+            self.all_may_leave = true;
+        }
+        if most == 0 {
+            return;
+        }
+        self.may_have_left += most;
+        for known in self.sessions.values_mut().filter(|known| known.is_alive) {
+            known.may_leave |= self.all_may_leave || known.registered.is_empty();
+        }
+    }
+
+    /// Who may be about to leave, if the server drains.
+    pub(crate) fn leaving(&self) -> Option<Vec<SessionId>> {
+        let leaves = |session: &SessionId| self.sessions[session].may_leave;
+        self.is_draining.then(|| self.alive().filter(leaves).collect())
+    }
+
+    /// A drain has ended sessions; an error if it was not their turn.
+    pub(crate) fn parted(&mut self, sessions: &[SessionId], now: Micros) -> Result<(), String> {
+        let (own, others): (Vec<_>, Vec<_>) =
+            sessions.iter().partition(|session| self.sessions.contains_key(session));
+        self.has_spectator &= others.is_empty();
+        self.ended(&own, now);
+        self.parted.extend(own.iter().map(|session| (*session, now)));
+        if let Some(session) = own.iter().find(|session| !self.sessions[session].may_leave) {
+            return Err(format!("{session} leaves before its turn"));
+        }
+        let left = self.parted.len() + usize::from(!self.has_spectator);
+        if left > self.may_have_left {
+            return Err(format!("{left} have left, not {}", self.may_have_left));
+        }
+        Ok(())
     }
 }
 

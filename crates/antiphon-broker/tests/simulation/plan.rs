@@ -7,9 +7,11 @@ use std::time::Duration;
 use antiphon_broker::BrokerConfig;
 use antiphon_broker::Choice;
 use antiphon_broker::Limits;
+use antiphon_broker::Liveness;
 use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
 
+use crate::network::Micros;
 use crate::random::Random;
 
 /// What a run is mostly about.
@@ -25,7 +27,9 @@ pub(crate) enum Profile {
     Churn,
     /// The bounds are so tight that they are met.
     Overload,
-    /// The server shuts down in the middle.
+    /// Clients, or the server, stand still for a while, as a process that is stopped.
+    Silence,
+    /// The server drains, or shuts down, in the middle.
     Drain,
 }
 
@@ -46,6 +50,10 @@ impl Family {
     /// Whether it sends again what was lost.
     pub(crate) fn repeats(self) -> bool {
         matches!(self, Self::JavaScript | Self::Rust)
+    }
+
+    pub(crate) fn is_python(self) -> bool {
+        matches!(self, Self::Python | Self::OldPython)
     }
 }
 
@@ -99,6 +107,12 @@ pub(crate) struct Plan {
     /// Some bound may be met.
     pub(crate) tight: bool,
     pub(crate) shut_down: bool,
+    /// The server drains: so many sessions leave in one step, and that is cut off after so long, or never.
+    pub(crate) drain: Option<(usize, Option<Micros>)>,
+    /// How often a client stands still.
+    pub(crate) stops: u64,
+    /// How often the server does.
+    pub(crate) standstills: u64,
     /// So little is kept of what was sent that some of it is lost.
     pub(crate) forgets: bool,
     /// Bytes of the longest value.
@@ -109,7 +123,9 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(random: &mut Random) -> Self {
         use Profile::*;
-        let profile = *random.pick(&[Calm, Cuts, Cuts, Cuts, Slow, Churn, Churn, Overload, Drain]);
+        let profile = *random.pick(&[
+            Calm, Cuts, Cuts, Cuts, Slow, Churn, Churn, Overload, Silence, Silence, Drain, Drain,
+        ]);
         let families = [Family::JavaScript, Family::Python, Family::OldPython, Family::Rust];
         let client = |random: &mut Random| {
             let family = *random.pick(&families);
@@ -125,6 +141,11 @@ impl Plan {
             _ => 0,
         };
         let forgets = cuts > 0 && random.chance(25);
+        let (stops, standstills) = silences(profile, random);
+        let drain = (profile == Drain && random.chance(75)).then(|| {
+            let timeout = random.chance(30).then(|| random.between(0..1_500_000));
+            (random.between(1..5) as usize, timeout)
+        });
         Self {
             clients,
             actions: random.between(10..70),
@@ -135,7 +156,10 @@ impl Plan {
             silent_cuts: cuts > 0 && random.chance(40),
             slow,
             tight,
-            shut_down: profile == Drain,
+            shut_down: profile == Drain && drain.is_none(),
+            drain,
+            stops,
+            standstills,
             longest: if slow { 200 } else { 8 },
             forgets,
             config: config((tight, forgets), random),
@@ -149,7 +173,7 @@ impl Plan {
 
     /// Whether whatever is sent arrives soon.
     pub(crate) fn is_prompt(&self) -> bool {
-        self.cuts == 0 && !self.slow
+        self.cuts == 0 && !self.slow && self.stops == 0 && self.standstills == 0
     }
 }
 
@@ -180,6 +204,16 @@ fn talks(profile: Profile, random: &mut Random) -> Vec<Talk> {
         _ => {}
     }
     talks
+}
+
+/// How often clients and the server stand still.
+fn silences(profile: Profile, random: &mut Random) -> (u64, u64) {
+    match profile {
+        Profile::Calm => (0, 0),
+        Profile::Silence => (random.between(1..6), random.below(3)),
+        _ if random.chance(10) => (random.below(3), random.below(2)),
+        _ => (0, 0),
+    }
 }
 
 fn answers(random: &mut Random) -> Vec<How> {
@@ -213,6 +247,11 @@ fn config((tight, forgets): (bool, bool), random: &mut Random) -> BrokerConfig {
         }],
         choice: *random.pick(&choices),
         recovery,
+        liveness: Liveness {
+            missed_pings: random.between(2..4) as u32,
+            handler_timeout: Duration::from_millis(*random.pick(&[0, 300, 900])),
+        },
+        notes: true,
         limits,
         ..BrokerConfig::default()
     }

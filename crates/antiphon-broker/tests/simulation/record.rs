@@ -51,6 +51,8 @@ pub(crate) struct Call {
     /// When the server served it, and in which place among all messages.
     pub(crate) arrived: Option<(Micros, u64)>,
     pub(crate) expect: Option<Expect>,
+    /// If the server drained then: who may have been about to leave.
+    pub(crate) leaving: Option<Vec<SessionId>>,
     /// The answers, the number of a filter request among them.
     pub(crate) replies: Vec<(Micros, What)>,
     /// The outcomes of a filter request.
@@ -137,6 +139,7 @@ impl Record {
             ask,
             arrived: None,
             expect: None,
+            leaving: None,
             replies: Vec::new(),
             events: Vec::new(),
             deliveries: Vec::new(),

@@ -11,6 +11,7 @@ use antiphon_broker::Flush;
 use antiphon_broker::Grant;
 use antiphon_broker::Millis;
 use antiphon_broker::Next;
+use antiphon_broker::Note;
 use antiphon_broker::Opening;
 use antiphon_broker::Outbox;
 use antiphon_broker::Session;
@@ -47,7 +48,7 @@ impl Seat {
     }
 
     /// The link of a connection, unless it was replaced.
-    fn link_of(&self, connection: Connection) -> Option<LinkId> {
+    pub(crate) fn link_of(&self, connection: Connection) -> Option<LinkId> {
         let (present, link) = self.0.get();
         present.is_none_or(|present| present == connection).then_some(link)
     }
@@ -63,11 +64,11 @@ pub(crate) struct Server {
     /// Those that somebody is going to write.
     pub(crate) listed: BTreeSet<SessionId>,
     /// Sees what is there without a network in between.
-    spectator: Sat,
+    pub(crate) spectator: Sat,
     /// How many bytes may wait for a session.
     most_waiting: usize,
     /// Sessions end only if somebody wants it.
-    is_gentle: bool,
+    pub(crate) is_gentle: bool,
     keep_for: Micros,
 }
 
@@ -110,24 +111,46 @@ impl Server {
         answer
     }
 
-    /// Tells the model which sessions have ended, if some have.
-    fn sync(&self, model: &mut Model, record: &mut Record, now: Micros) {
-        let sessions = self.broker.stats().sessions;
-        if sessions == model.alive().count() + 1 || model.is_shut_down.is_some() {
-            return;
-        }
-        let is_there =
-            |session| wire::exists(&self.ask(&wire::properties_of(session), millis(now)));
-        let ended: Vec<_> = model.alive().filter(|session| !is_there(*session)).collect();
-        for session in &ended {
-            // Elsewhere silence, a full mailbox or lost messages may be the reason.
-            if self.is_gentle && !model.sessions[session].may_end {
-                record.fault(format!("{session} has ended without a reason"));
-            }
-        }
-        model.ended(&ended, now);
-        assert_eq!(sessions, model.alive().count() + 1, "sessions that are not counted");
+    /// The same as [`sync`].
+    pub(crate) fn sync(&mut self, model: &mut Model, record: &mut Record, now: Micros) -> usize {
+        let notes = &mut self.outbox.notes;
+        sync(&self.broker, (notes, self.is_gentle), (model, record), now)
     }
+}
+
+/// Tells the model which sessions have ended, and why. Returns how many.
+pub(crate) fn sync(
+    broker: &Broker<Seat>,
+    (notes, is_gentle): (&mut Vec<Note>, bool),
+    (model, record): (&mut Model, &mut Record),
+    now: Micros,
+) -> usize {
+    let (mut ended, mut parted) = (Vec::new(), Vec::new());
+    for note in notes.drain(..) {
+        let Note::Closed { session, reason } = note else { continue };
+        match reason {
+            _ if model.is_shut_down.is_some() => {}
+            CloseReason::Aborted => parted.push(session),
+            reason => ended.push((session, reason)),
+        }
+    }
+    for (session, reason) in &ended {
+        if *reason == CloseReason::ClientUnresponsive {
+            model.given_up(*session, now).unwrap_or_else(|fault| record.fault(fault));
+        }
+        // Elsewhere silence, a full mailbox or lost messages may be the reason.
+        if is_gentle && !model.sessions[session].may_end {
+            record.fault(format!("{session} has ended without a reason"));
+        }
+    }
+    let count = ended.len() + parted.len();
+    let ended: Vec<_> = ended.into_iter().map(|(session, _)| session).collect();
+    model.ended(&ended, now);
+    model.parted(&parted, now).unwrap_or_else(|fault| record.fault(fault));
+    if model.is_shut_down.is_none() && broker.stats().sessions != model.count() {
+        record.fault(format!("there are {} sessions", broker.stats().sessions));
+    }
+    count
 }
 
 pub(crate) fn millis(now: Micros) -> Millis {
@@ -183,6 +206,9 @@ impl World {
         match self.server.broker.open(opening, seat, &mut self.server.outbox) {
             Ok(session) => {
                 let id = session.id();
+                if self.draining.is_some() {
+                    self.record.fault(format!("{id} opens while the server drains"));
+                }
                 let wanted = request.reconnect_timeout * 1_000;
                 let kept_for = self.server.keep_for.min(wanted);
                 if session.can_come_back() != (kept_for > 0) {
@@ -192,7 +218,7 @@ impl World {
                 self.server.sessions.insert(id, session);
                 self.links[link].number = Some(Connection::FIRST);
                 self.links[link].session = Some(id);
-                self.model.opened(id, who, kept_for);
+                self.model.opened(id, (who, kept_for), self.now);
             }
             Err(refusal) => self.refuse(link, request, refusal),
         }
@@ -209,7 +235,7 @@ impl World {
                 self.links[link].number = Some(number);
                 self.links[link].session = Some(id);
                 if let Some(old) = old {
-                    self.hang_up(old);
+                    self.replaced(old);
                 }
                 // The connection response is the first that is written.
                 self.server.outbox.touched.retain(|touched| touched.id() != id);
@@ -289,6 +315,7 @@ impl World {
         let Self { server, links, model, record, clients, .. } = self;
         let this = &mut links[link];
         let mut batch = server.broker.batch(session, millis(now));
+        model.heard(id, now);
         if Some(batch.connection()) != this.number {
             return End::Replaced;
         }
@@ -308,15 +335,15 @@ impl World {
                     }
                     if was_alive {
                         arrive(record, model, (id, message), now);
-                        server.sync(model, record, now);
+                        let notes = (&mut server.outbox.notes, server.is_gentle);
+                        sync(&server.broker, notes, (model, record), now);
                     }
                     if matches!(next, Next::Closed) {
                         break End::Deaf;
                     }
                 }
                 Frame::Close(_) => {
-                    let family = clients[this.client].family;
-                    let is_python = matches!(family, Family::Python | Family::OldPython);
+                    let is_python = clients[this.client].family.is_python();
                     break if is_python { End::Closed } else { End::Lost };
                 }
                 _ => {}
@@ -376,6 +403,8 @@ impl World {
         let mut asks = !self.plan.tight
             && self.model.is_alive(session.id())
             && self.model.is_shut_down.is_none()
+            && self.draining.is_none()
+            && !self.is_healing
             && self.random.chance(10);
         let Self { links, random, server, record, .. } = self;
         server.listed.remove(&session.id());
@@ -417,8 +446,19 @@ impl World {
         if std::mem::take(&mut this.is_blocked) && !this.is_over {
             let session = self.server.sessions[&id].clone();
             session.unblock(number);
+            session.heard(millis(self.now));
+            self.model.heard(id, self.now);
             self.write(&session);
         }
+    }
+
+    /// A session has another connection. The task of the old one hears of it, or finds first that it is lost.
+    fn replaced(&mut self, old: LinkId) {
+        if self.random.chance(50) {
+            return self.hang_up(old);
+        }
+        let delay = self.random.between(1..3_000);
+        self.later(delay, Event::ServerNotices(old));
     }
 
     /// Closes a socket; the client may still read what is there.
@@ -429,29 +469,11 @@ impl World {
         }
     }
 
-    pub(crate) fn sweep(&mut self) {
-        // The spectator is never silent.
-        let locks = self.server.ask(&wire::locks(), millis(self.now));
-        for (name, holder) in wire::holders(locks) {
-            if self.model.holder(&name) != Some(holder) && self.model.is_shut_down.is_none() {
-                self.record.fault(format!("{holder} has the lock {name}"));
-            }
-        }
-        self.server.broker.sweep(millis(self.now), &mut self.server.outbox);
-        if let Err(mismatch) = self.server.broker.audit() {
-            self.record.fault(mismatch.to_string());
-        }
-        self.server.sync(&mut self.model, &mut self.record, self.now);
-        for session in self.model.overdue(self.now / 1_000 * 1_000) {
-            self.record.fault(format!("{session} is still there"));
-        }
-        self.deliver();
-    }
-
     pub(crate) fn shut_down(&mut self) {
         self.note(|| "the server shuts down".to_owned());
         self.server.broker.shut_down(&mut self.server.outbox);
         self.model.shut_down(self.now);
+        self.server.outbox.notes.clear();
         self.deliver();
     }
 }
@@ -495,7 +517,8 @@ fn arrive(
                 return record.fault(again);
             }
             call.arrived = Some(place);
-            call.expect = Some(model.serve(session, (serial, &call.ask)));
+            call.leaving = model.leaving();
+            call.expect = Some(model.serve(session, (serial, &call.ask), now));
         }
         Message::CloseRequest => model.may_end(session),
         message => {

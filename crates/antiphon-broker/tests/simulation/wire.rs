@@ -9,7 +9,6 @@ use antiphon_wire::message;
 use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::control::CloseClient;
-use antiphon_wire::service::control::GetSessionProperties;
 use antiphon_wire::service::events::EventListener;
 use antiphon_wire::service::events::SessionChange;
 use antiphon_wire::service::events::UpdateKind;
@@ -204,24 +203,6 @@ pub(crate) fn change(change: &SessionChange<'_>) -> Option<Change> {
         SessionChange::Updated { kind: UpdateKind::Reconnected, .. } => Change::Reconnected,
         SessionChange::Updated { .. } => return None,
     })
-}
-
-pub(crate) fn properties_of(session: SessionId) -> Vec<u8> {
-    let body = GetSessionProperties { session, keys: vec![] };
-    request(Service::GetSessionProperties, ConversationId(1), &body)
-}
-
-/// Whether the answer to [`properties_of`] says that there is such a session.
-pub(crate) fn exists(answer: &[u8]) -> bool {
-    let mut found = false;
-    read(answer.to_vec(), |message| {
-        found |= match message {
-            // An optional map.
-            Message::Response { body, .. } => body.first() == Some(&1),
-            _ => false,
-        };
-    });
-    found
 }
 
 pub(crate) fn ping() -> Vec<u8> {

@@ -7,6 +7,7 @@ use antiphon_wire::service::locks::LockScope;
 
 use crate::client::Client;
 use crate::client::State;
+use crate::draining::Draining;
 use crate::judge;
 use crate::model::Model;
 use crate::network::Link;
@@ -24,6 +25,7 @@ use crate::record::Record;
 use crate::record::Serial;
 use crate::record::What;
 use crate::server::Server;
+use crate::tally::Tally;
 use crate::wire;
 
 #[derive(Debug)]
@@ -43,6 +45,11 @@ pub(crate) enum Event {
     ClientNotices(LinkId),
     Sweep,
     ShutDown,
+    Drain,
+    /// A client does nothing for a while.
+    Stop(Who),
+    /// The server does nothing for a while.
+    Stand,
     /// From here on nothing breaks, and nobody is slow.
     Heal,
 }
@@ -58,6 +65,12 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) record: Record,
     pub(crate) is_healing: bool,
+    pub(crate) draining: Option<Draining>,
+    /// The server does nothing until then.
+    stands_until: Micros,
+    pub(crate) last_sweep: Micros,
+    /// How many events had to wait for somebody that stands still.
+    deferred: u64,
     /// Of all that clients heard.
     digest: u64,
     is_traced: bool,
@@ -67,7 +80,7 @@ pub(crate) struct World {
 pub(crate) struct Verdict {
     pub(crate) faults: Vec<String>,
     pub(crate) digest: u64,
-    pub(crate) tally: judge::Tally,
+    pub(crate) tally: Tally,
 }
 
 /// Does all that follows from a seed.
@@ -77,7 +90,7 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Verdict {
     let mut world = World {
         server: Server::new(&plan),
         clients: plan.clients.iter().map(|client| Client::new(*client)).collect(),
-        model: Model::new(plan.tight),
+        model: Model::new(&plan),
         plan,
         random,
         now: 0,
@@ -85,6 +98,10 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Verdict {
         links: Vec::new(),
         record: Record::default(),
         is_healing: false,
+        draining: None,
+        stands_until: 0,
+        last_sweep: 0,
+        deferred: 0,
         digest: 0,
         is_traced,
     };
@@ -92,7 +109,14 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Verdict {
     world.schedule();
     while let Some(((at, _), event)) = world.queue.pop_first() {
         world.now = at;
-        world.step(event);
+        match world.stands_still(&event) {
+            // Before all that happens at that time by itself, and in order.
+            Some(until) => {
+                world.deferred += 1;
+                world.queue.insert((until, world.deferred), event);
+            }
+            None => world.step(event),
+        }
         if world.now > world.end() || !world.record.faults.is_empty() {
             break;
         }
@@ -117,16 +141,68 @@ impl World {
                 (self.random.below(active), self.random.below(self.clients.len() as u64));
             self.later(at, Event::Cut(who as usize));
         }
-        if self.plan.shut_down {
+        for _ in 0..self.plan.stops {
+            let (at, who) =
+                (self.random.below(active), self.random.below(self.clients.len() as u64));
+            self.later(at, Event::Stop(who as usize));
+        }
+        for _ in 0..self.plan.standstills {
+            let at = self.random.below(active);
+            self.later(at, Event::Stand);
+        }
+        if self.plan.shut_down || self.plan.drain.is_some() {
             let at = self.random.between(active / 2..active);
-            self.later(at, Event::ShutDown);
+            let event = if self.plan.shut_down { Event::ShutDown } else { Event::Drain };
+            self.later(at, event);
         }
         self.later(SWEEP, Event::Sweep);
         self.later(active, Event::Heal);
     }
 
     fn end(&self) -> Micros {
-        self.plan.active + 2 * TIMEOUT.as_micros() as Micros + 1_000_000
+        let drain = if self.plan.drain.is_some() { LONGEST_DRAIN } else { 0 };
+        self.plan.active + drain + 2 * TIMEOUT.as_micros() as Micros + 1_000_000
+    }
+
+    /// Until when whoever an event happens to stands still.
+    fn stands_still(&self, event: &Event) -> Option<Micros> {
+        let until = match event {
+            Event::Connect(who) | Event::Act(who) | Event::Answer(who, ..) => {
+                self.clients[*who].stopped_until
+            }
+            Event::Read(link) | Event::ClientNotices(link) => {
+                self.clients[self.links[*link].client].stopped_until
+            }
+            Event::Handshake(..)
+            | Event::Arrive(..)
+            | Event::Writable(_)
+            | Event::Flush(_)
+            | Event::ServerNotices(_)
+            | Event::Sweep
+            | Event::ShutDown
+            | Event::Drain => self.stands_until,
+            Event::Cut(_) | Event::Stop(_) | Event::Stand | Event::Heal => 0,
+        };
+        (until > self.now).then_some(until)
+    }
+
+    /// For how long somebody stands still, but not longer than anything is broken.
+    fn standstill(&mut self, most: Micros) -> Micros {
+        let until = self.now + self.random.between(20_000..most);
+        until.min(self.plan.active)
+    }
+
+    fn stop(&mut self, who: Who) {
+        let until = self.standstill(4_000_000);
+        self.note(|| format!("c{who} stands still until {until}"));
+        let client = &mut self.clients[who];
+        client.stopped_until = client.stopped_until.max(until);
+    }
+
+    fn stand(&mut self) {
+        let until = self.standstill(2_500_000);
+        self.note(|| format!("the server stands still until {until}"));
+        self.stands_until = self.stands_until.max(until);
     }
 
     pub(crate) fn later(&mut self, delay: Micros, event: Event) {
@@ -192,6 +268,9 @@ impl World {
                 self.later(SWEEP, Event::Sweep);
             }
             Event::ShutDown => self.shut_down(),
+            Event::Drain => self.begin_drain(),
+            Event::Stop(who) => self.stop(who),
+            Event::Stand => self.stand(),
             Event::Heal => self.heal(),
         }
     }
@@ -334,7 +413,7 @@ impl World {
         Verdict {
             faults: self.record.faults,
             digest: self.digest,
-            tally: judge::Tally::of(&self.record.calls),
+            tally: Tally::of(&self.record.calls, &self.model),
         }
     }
 
@@ -364,6 +443,10 @@ impl World {
 }
 
 pub(crate) const PATHS: &[&str] = &["a", "a/b", "a/b/c", "d"];
+
+/// After all has healed a drain takes at most so long: whoever leaves has answered, and heard, all within two time limits,
+/// and asks no more then; the askers first, then the others.
+pub(crate) const LONGEST_DRAIN: Micros = 8_000_000;
 
 /// The precision of time-outs.
 pub(crate) const SWEEP: Micros = 100_000;
