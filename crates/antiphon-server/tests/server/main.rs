@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `access` | which call needs which permission, and which stock role has it; the tables are in `../access` |
 //! | `authentication` | who is let in, and for how long |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
@@ -26,6 +27,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod access;
 mod audit;
 mod authentication;
 mod certificate_files;
@@ -47,4 +49,6 @@ mod operations;
 mod reconnecting;
 mod security;
 mod slow;
+#[path = "../access/mod.rs"]
+mod table;
 mod tls;
