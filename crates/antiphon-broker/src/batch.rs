@@ -3,6 +3,7 @@
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
 //! guard of the routes, what is allowed, and the counts.
 
+use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ use crate::authentication::Authentication;
 use crate::broker::Broker;
 use crate::config::Policy;
 use crate::error::ServiceError;
+use crate::filter::Filter;
+use crate::filter::FilterError;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
@@ -46,6 +49,8 @@ pub struct Batch<'b, X> {
     /// Where requests are entered in the ledger.
     pub(crate) page: Page,
     pub(crate) counts: Counts,
+    /// A regular expression was compiled.
+    dear: Cell<bool>,
 }
 
 /// What the driver does after a message.
@@ -87,6 +92,7 @@ impl<'b, X> Batch<'b, X> {
             now,
             page: broker.totals.book.open_page(),
             counts: Counts::default(),
+            dear: Cell::new(false),
         }
     }
 
@@ -108,6 +114,18 @@ impl<'b, X> Batch<'b, X> {
         let next = self.dispatch(bytes, outbox);
         self.broker.reap(outbox);
         if self.session.has_ended() { Next::Closed } else { next }
+    }
+
+    /// Whether a message of this batch has taken as long as thousands of others, so that it is somebody else's turn.
+    #[must_use]
+    pub fn was_dear(&self) -> bool {
+        self.dear.get()
+    }
+
+    /// Reads a filter, which may have regular expressions.
+    pub(crate) fn parse_filter(&self, text: &str) -> Result<Filter, FilterError> {
+        self.dear.set(self.dear.get() || text.contains("matches"));
+        Filter::parse(text)
     }
 
     fn dispatch(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {

@@ -30,7 +30,6 @@ use crate::batch::Void;
 use crate::batch::no_body;
 use crate::broker::Broker;
 use crate::error::ServiceError;
-use crate::filter::Filter;
 use crate::messaging::no_such_session;
 use crate::messaging::report;
 use crate::outbox::Outbox;
@@ -206,7 +205,7 @@ impl<X> Batch<'_, X> {
         let fetch: SessionFetch<'_> = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ViewSession)?;
         let keys = KeySelection::parse(fetch.keys.iter().flatten().copied())?;
-        let filter = match Filter::parse(fetch.filter) {
+        let filter = match self.parse_filter(fetch.filter) {
             Ok(filter) => filter,
             Err(error) => {
                 self.respond(conversation, &Fetched::Refused(vec![report(&error)]), outbox);
@@ -253,7 +252,7 @@ impl<X> Batch<'_, X> {
         filter: &str,
         outbox: &mut Outbox<X>,
     ) -> Option<Vec<Arc<Session<X>>>> {
-        match Filter::parse(filter) {
+        match self.parse_filter(filter) {
             Ok(filter) => Some(self.broker.matching(&filter)),
             Err(error) => {
                 let refusal = CountOrErrors { count: 0, errors: vec![report(&error)] };

@@ -236,7 +236,7 @@ impl<X> Batch<'_, X> {
         let keys = KeySelection::parse(keys.unwrap_or_default())?;
         let mut listener = self.listener(listener, keys);
         listener.after = after;
-        match filter.map(Filter::parse).transpose() {
+        match filter.map(|filter| self.parse_filter(filter)).transpose() {
             Ok(filter) => listener.filter = filter,
             Err(error) => {
                 self.respond(conversation, &vec![report(&error)], outbox);

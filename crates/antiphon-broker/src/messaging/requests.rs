@@ -26,7 +26,6 @@ use crate::draining::Phase;
 use crate::draining::too_late;
 use crate::error::ServiceError;
 use crate::error::parse_path;
-use crate::filter::Filter;
 use crate::filter::FilterError;
 use crate::messaging::MOST_HEADERS;
 use crate::messaging::no_such_session;
@@ -164,7 +163,7 @@ impl<X> Batch<'_, X> {
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let filter = match Filter::parse(filter) {
+        let filter = match self.parse_filter(filter) {
             Ok(filter) => filter,
             Err(error) => {
                 self.counts.refuse(true, Reason::INVALID_DATA);

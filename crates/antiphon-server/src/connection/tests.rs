@@ -14,6 +14,7 @@ use crate::Config;
 use crate::auth::Admitted;
 use crate::auth::Answer;
 use crate::auth::Authenticators;
+use crate::flush::Session;
 use crate::handshake::handshake;
 use crate::listener::Arrival;
 use crate::operations::audit::Audit;
