@@ -3,6 +3,7 @@
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
 //! guard of the routes, what is allowed, and the counts.
 
+use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub struct Batch<'b, X> {
     /// Where requests are entered in the ledger.
     pub(crate) page: Page,
     pub(crate) counts: Counts,
+    /// A regular expression was compiled.
+    dear: Cell<bool>,
 }
 
 /// What the driver does after a message.
@@ -89,6 +92,7 @@ impl<'b, X> Batch<'b, X> {
             now,
             page: broker.totals.book.open_page(),
             counts: Counts::default(),
+            dear: Cell::new(false),
         }
     }
 
@@ -110,6 +114,12 @@ impl<'b, X> Batch<'b, X> {
         let next = self.dispatch(bytes, outbox);
         self.broker.reap(outbox);
         if self.session.has_ended() { Next::Closed } else { next }
+    }
+
+    /// Whether a message of this batch has taken as long as thousands of others, so that it is somebody else's turn.
+    #[must_use]
+    pub fn was_dear(&self) -> bool {
+        self.dear.get()
     }
 
     fn dispatch(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
@@ -262,8 +272,9 @@ impl<'b, X> Batch<'b, X> {
         }
     }
 
-    /// Reads a filter, and counts it if it exceeds a bound.
+    /// Reads a filter, which may have regular expressions, and counts it if it exceeds a bound.
     pub(crate) fn parse_filter(&self, text: &str) -> Result<Filter, FilterError> {
+        self.dear.set(self.dear.get() || text.contains("matches"));
         Filter::parse_within(text, self.policy.limits.filter).inspect_err(|error| {
             self.broker.totals.exceed_any(error.limit());
         })

@@ -7,12 +7,14 @@
 //! Bytes to the socket are written by whoever caused them (see `flush`); this task is told when it must wait until
 //! the socket takes more, and when there is nothing left to write.
 
-mod place;
+mod event;
 
 use std::future::Future;
 use std::future::poll_fn;
+use std::mem;
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
@@ -22,29 +24,26 @@ use std::time::Duration;
 use std::time::Instant;
 
 use antiphon_broker::Authentication;
-use antiphon_broker::Batch;
-use antiphon_broker::Next;
-use antiphon_broker::SecurityUpdate;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
-use antiphon_wire::websocket::Event;
-use antiphon_wire::websocket::Violation;
-use antiphon_wire::websocket::put_pong;
 use tokio::task::JoinHandle;
+use tokio::task::yield_now;
 use tokio::time::Sleep;
 use tokio::time::sleep;
 use tokio::time::timeout;
 use tracing::debug;
-use tracing::trace;
 
 use crate::asking::Asking;
 use crate::auth::Granted;
-pub(crate) use crate::connection::place::Place;
+use crate::connection::event::End;
+pub(crate) use crate::connection::event::Place;
+use crate::connection::event::reason_of;
+use crate::connection::event::take_event;
 use crate::door::Admission;
 use crate::flush;
 use crate::flush::Outbox;
 use crate::inbound::Inbound;
-use crate::line::Line;
+use crate::inbound::READ;
 use crate::security::Updates;
 use crate::shared::Shared;
 use crate::socket::Signal;
@@ -82,6 +81,7 @@ impl Connection {
                 decoder,
                 asking: None,
                 updating: None,
+                weary: false,
                 over: None,
             },
             inbound,
@@ -113,6 +113,13 @@ impl Connection {
                 return Poll::Ready(());
             }
             let dialogue = &mut self.dialogue;
+            if mem::take(&mut dialogue.weary) {
+                self.inbound.take_rest(|bytes| dialogue.take(bytes));
+                if dialogue.weary {
+                    return stand_back(cx);
+                }
+                continue;
+            }
             if dialogue.asking.is_some() || dialogue.updating.is_some() {
                 ready!(dialogue.poll_answered(cx));
                 // What came behind the question waited.
@@ -123,6 +130,9 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => self.dialogue.lose(&"the stream ended without a close frame"),
                 Poll::Ready(Err(error)) => self.dialogue.lose(&error),
+                Poll::Ready(Ok(read)) if read >= READ || self.dialogue.weary => {
+                    return stand_back(cx);
+                }
                 Poll::Ready(Ok(_)) => {}
             }
         }
@@ -182,6 +192,8 @@ struct Dialogue {
     asking: Option<Asking>,
     /// Nothing of the session is read while a change that it asked for is under way.
     updating: Option<JoinHandle<()>>,
+    /// What is left of the last read waits for its next turn.
+    weary: bool,
     over: Option<Over>,
 }
 
@@ -192,22 +204,6 @@ enum Over {
     Ended,
     /// This connection of it.
     Lost,
-}
-
-/// Why a connection is read no more, for now or for ever.
-enum End {
-    /// The session has asked to be authenticated.
-    Ask(Box<Authentication>),
-    /// The session has asked for a change of principals or roles.
-    Update(Box<SecurityUpdate>),
-    /// The broker has ended the session.
-    ByBroker,
-    /// The session has another connection, or has given this one up.
-    GivenUp,
-    /// The session must end.
-    Close(CloseReason),
-    /// The connection is of no use any more.
-    Lose(&'static str),
 }
 
 impl Dialogue {
@@ -221,6 +217,7 @@ impl Dialogue {
             Some(End::Update(update)) => {
                 self.updating = Some(Updates::begin(&self.shared, &self.place.session, update));
             }
+            Some(End::Rest) => self.weary = true,
             Some(End::ByBroker) => self.over = Some(Over::Ended),
             Some(End::GivenUp) => self.replaced(),
             Some(End::Close(reason)) => self.close(reason, &mut outbox),
@@ -325,47 +322,18 @@ impl Dialogue {
     }
 }
 
+/// Everybody who is ready or has something to read goes first, and all are told what they have been answered: a turn that
+/// was long must not be followed by another one of the same session.
+fn stand_back(cx: &mut Context<'_>) -> Poll<()> {
+    flush::write_own_list();
+    // Its waker is kept until the sockets were looked at, which a mere wake-up does not wait for.
+    let _ = pin!(yield_now()).poll(cx);
+    Poll::Pending
+}
+
 impl Drop for Dialogue {
     fn drop(&mut self) {
         self.lose(&"its task ended before it");
-    }
-}
-
-fn take_event(
-    shared: &Shared,
-    place: &Place,
-    batch: &mut Batch<'_, Line>,
-    event: Event<'_>,
-    outbox: &mut Outbox,
-) -> Option<End> {
-    let session = &place.session;
-    match event {
-        Event::Message(message) => {
-            trace!(session = %session.id(), bytes = message.len(), "message");
-            match shared.figures.timed(message, || batch.message(message, outbox)) {
-                Next::Continue => None,
-                Next::Closed => Some(End::ByBroker),
-                Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
-                Next::Authenticate(authentication) => Some(End::Ask(authentication)),
-                Next::UpdateSecurity(update) => Some(End::Update(update)),
-            }
-        }
-        Event::Fragment | Event::Pong => None,
-        Event::Ping(payload) => {
-            // A client that does not read must not fill its mailbox with pongs.
-            if session.driver().socket().signal() != Signal::Blocked {
-                session.put_frame(|out| put_pong(out, payload), outbox);
-            }
-            None
-        }
-        Event::Close(code) => Some(place.closed(code)),
-    }
-}
-
-fn reason_of(violation: &Violation) -> CloseReason {
-    match violation {
-        Violation::MessageTooLarge { .. } => CloseReason::MessageTooLarge,
-        _ => CloseReason::InvalidInboundMessage,
     }
 }
 

@@ -1,8 +1,8 @@
 //! When mailboxes are written: the flush rule.
 //!
 //! A session that got bytes goes on the list of the thread that gave it to them. The thread writes each session of its
-//! list once, when it has no ready task left and is about to park, or after [`BATCHES_PER_TURN`] reads. Nobody is woken
-//! for it and nothing yields, so under load one write carries the answers of many reads.
+//! list once, when it has no ready task left and is about to park, after [`BATCHES_PER_TURN`] reads, or after one read that
+//! took long. Nobody is woken for it, so under load one write carries the answers of many reads.
 //!
 //! A thread that never parks would strand its list, so a ticker writes lists that stood still. Threads of a runtime
 //! that was not made by [`runtime`] have no list: there every read ends with the writes that it caused.
@@ -165,7 +165,8 @@ fn adopt_thread() {
     });
 }
 
-fn write_own_list() {
+/// Writes each session of this thread's list.
+pub(crate) fn write_own_list() {
     OWN_LIST.with(|own| {
         let Some(list) = own.get() else { return };
         let mut sessions = list.0.lock().take();

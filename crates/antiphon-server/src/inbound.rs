@@ -95,6 +95,6 @@ thread_local! {
 }
 
 /// 64 KiB for one read: more does not raise throughput, less does lower it.
-const READ: usize = 64 << 10;
+pub(crate) const READ: usize = 64 << 10;
 
 const MAXIMUM_HELD: usize = READ;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -77,6 +78,75 @@ fn arrows_point_up() {
     refuse_arrow("antiphon-server", "antiphon");
 }
 
+#[test]
+fn nothing_is_unsafe() {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("\nunsafe_code = \"forbid\"\n"), "the workspace forbids nothing");
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let manifest = entry.unwrap().path().join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let obeys = text.contains("\n[lints]\nworkspace = true\n");
+        assert!(obeys, "{} does not take the lints of the workspace", manifest.display());
+    }
+    // It cannot, because libFuzzer calls its programs by unmangled names.
+    let fuzz = fs::read_to_string(root().join("fuzz/src/lib.rs")).unwrap();
+    assert!(fuzz.contains("\n#![forbid(unsafe_code)]\n"), "the library of the fuzz targets");
+}
+
+#[test]
+fn every_promise_of_security_has_its_test() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let cited: Vec<_> = quoted.filter_map(|text| text.split_once(".rs::")).collect();
+    assert!(cited.len() > 40, "the tests are not cited as they were: {}", cited.len());
+    for (file, test) in cited {
+        let crates = match file.strip_prefix("antiphon/") {
+            Some(rest) => format!("crates/antiphon/{rest}.rs"),
+            None => format!("crates/antiphon-{file}.rs"),
+        };
+        let text = fs::read_to_string(root().join(&crates)).unwrap_or_default();
+        let before = text.split_once(&format!("fn {test}(")).map_or("", |(before, _)| before);
+        let attributes = before.rsplit("\n\n").next().unwrap();
+        let found = ["#[test]", "#[tokio::test"].iter().any(|test| attributes.contains(test));
+        assert!(found, "SECURITY.md names a test {test} in {crates}, which is not there");
+    }
+}
+
+#[test]
+fn every_licence_is_listed() {
+    let path = root().join("docs/licences.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- licences -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /licences -->").unwrap();
+    let table = licences();
+    let expected = format!("{before}<!-- licences -->\n{table}<!-- /licences -->{after}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    assert!(page == expected, "the list of licences is not up to date; UPDATE_DOCS=1 writes it");
+}
+
+/// Whatever is compiled into the program, or runs when it is compiled. For one target, so that all hosts agree.
+fn licences() -> String {
+    let target = ["--edges", "normal,build", "--target", "x86_64-unknown-linux-gnu"];
+    let package = ["--package", "antiphon-cli", "--prefix", "none", "--format", "{p}|{l}|{r}"];
+    let tree = cargo_tree(&[&target[..], &package].concat());
+    let mut rows = BTreeSet::new();
+    // A crate of the workspace shows where it lies, and has the licence of this repository.
+    for line in tree.lines().filter(|line| !line.contains(" (/")) {
+        let [package, licence, repository] =
+            line.trim_end_matches(" (*)").splitn(3, '|').collect::<Vec<_>>()[..]
+        else {
+            panic!("unexpected output of cargo tree: {line}");
+        };
+        let name = package.split(' ').next().unwrap();
+        assert!(!licence.is_empty(), "{name} does not say what its licence is");
+        rows.insert(format!("| [{name}]({repository}) | {licence} |\n"));
+    }
+    assert!(rows.len() > 50, "the dependencies were not found");
+    format!("| crate | licence |\n|---|---|\n{}", rows.into_iter().collect::<String>())
+}
+
 #[track_caller]
 fn refuse_arrow(from: &str, to: &str) {
     let tree = dependencies(from);
@@ -96,9 +166,13 @@ fn refuse(what: &str, files: impl Iterator<Item = Source>) {
 }
 
 fn dependencies(package: &str) -> String {
-    let arguments =
-        ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--package", package];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    cargo_tree(&["--edges", "normal", "--prefix", "none", "--package", package])
+}
+
+fn cargo_tree(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["tree", "--locked"]).args(arguments).current_dir(root());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

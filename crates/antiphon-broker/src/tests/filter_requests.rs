@@ -23,6 +23,7 @@ use crate::tests::world::decoded;
 use crate::tests::world::encoded;
 use crate::tests::world::hello;
 use crate::tests::world::outcome;
+use crate::tests::world::request;
 use crate::tests::world::response;
 use crate::tests::world::world;
 
@@ -236,4 +237,19 @@ fn a_session_that_opens_later_is_not_among_the_matches() {
     let only = outcome(early.id(), Outcome::Response(world()));
     assert_eq!(sender.bodies(Service::FilterResponse), [only]);
     assert_quiet(&[&sender, &early, &late]);
+}
+
+#[test]
+fn a_batch_with_a_regular_expression_is_dear_and_others_are_not() {
+    let w = World::new();
+    let sender = w.open("alice");
+    for (filter, dear) in [("$Principal is 'x'", false), ("$Principal matches '('", true)] {
+        let body =
+            SendToFilter { conversation: ConversationId(9), filter, path: "p", value: hello() };
+        let message = request(Service::MessagingFilterSend.number(), 5, &encoded(&body));
+        let mut outbox = Outbox::default();
+        let mut batch = w.broker.batch(&sender.session, w.now);
+        batch.message(&message, &mut outbox);
+        assert_eq!(batch.was_dear(), dear, "{filter}");
+    }
 }

@@ -24,8 +24,11 @@ mod sdk;
 mod server;
 mod shown;
 mod stage;
+#[path = "../access/mod.rs"]
+mod table;
 mod values;
 
+mod access;
 mod agents_alone;
 mod authenticators;
 mod concurrency;

@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `access` | which call needs which permission, and which stock role has it; the tables are in `../access` |
 //! | `authentication` | who is let in, and for how long |
 //! | `client_certificates`, `webhook` | a login over TLS from end to end, with the SDK and with a service |
 //! | `reloading` | what a reload changes while sessions are open, and that it is all or nothing |
@@ -30,6 +31,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only test functions, not what they call")]
 
+mod access;
 mod audit;
 mod authentication;
 mod certificate_files;
@@ -55,5 +57,7 @@ mod reloading;
 mod secrets;
 mod security;
 mod slow;
+#[path = "../access/mod.rs"]
+mod table;
 mod tls;
 mod webhook;
