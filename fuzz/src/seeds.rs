@@ -15,6 +15,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "broker" => conversations(),
         "filter" => filters(),
         "configuration" => fenced(CONFIGURATION, "```toml").map(bytes).collect(),
+        "script" => fenced(SCRIPTS, "```text").flat_map(scripts).collect(),
         "value" => values(),
         _ => Vec::new(),
     }
@@ -87,6 +88,13 @@ fn fenced(document: &'static str, fence: &str) -> impl Iterator<Item = &'static 
     document.split(fence).skip(1).filter_map(|rest| rest.split("```").next())
 }
 
+/// The whole script of a documentation comment, and each of its lines.
+fn scripts(comment: &str) -> Vec<Vec<u8>> {
+    let lines = comment.lines().filter_map(|line| line.strip_prefix("//! "));
+    let whole = lines.clone().collect::<Vec<_>>().join("\n");
+    lines.map(bytes).chain([bytes(&whole)]).collect()
+}
+
 fn bytes(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
@@ -98,8 +106,8 @@ macro_rules! sources {
 }
 
 const GOLDEN: &[&str] = sources!["antiphon-wire/tests/golden/":
-    "connect.rs", "control.rs", "errors.rs", "events.rs", "filter.rs", "foreign.rs", "locks.rs", "messaging.rs",
-    "registration.rs"];
+    "authenticator.rs", "connect.rs", "control.rs", "errors.rs", "events.rs", "filter.rs", "foreign.rs", "locks.rs", "messaging.rs",
+    "registration.rs", "security.rs"];
 
 const CONNECTION: &[&str] = sources!["antiphon-wire/tests/connection/":
     "credentials.rs", "parameters.rs", "properties.rs", "query.rs", "reconnection.rs", "version.rs"];
@@ -108,5 +116,7 @@ const FILTERS: &[&str] = sources!["antiphon-broker/":
     "src/filter/mod.rs", "tests/filter/errors.rs", "tests/filter/language.rs"];
 
 const VALUES: &[&str] = sources!["antiphon/tests/values/": "golden.rs", "hostile.rs", "records.rs"];
+
+const SCRIPTS: &str = include_str!("../../crates/antiphon-broker/src/access/script/mod.rs");
 
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");

@@ -9,9 +9,9 @@ use antiphon::CloseReason;
 use antiphon::Error;
 use antiphon::ErrorKind;
 use antiphon::FilterError;
-use antiphon_server::config::Origin;
 use antiphon_server::config::Problem;
 use antiphon_server::config::Refused;
+use antiphon_server::config::Source;
 use antiphon_server::security::StoreError;
 use antiphon_server::security::password::PasswordError;
 use serde::Serialize;
@@ -199,7 +199,7 @@ impl<'a> Report<'a> {
 
 /// All that is wrong with a configuration, each with its place.
 fn configuration(refused: &Refused) -> serde_json::Value {
-    let problem = |Problem { origin, error }: &Problem| json!({ "key": error.key(), "text": error.to_string(), "origin": place(origin) });
+    let problem = |Problem { source, error }: &Problem| json!({ "key": error.key(), "text": error.to_string(), "source": place(source) });
     json!({
         "kind": "configuration",
         "text": refused.to_string(),
@@ -209,14 +209,14 @@ fn configuration(refused: &Refused) -> serde_json::Value {
 }
 
 /// Where a value of a configuration came from.
-pub(crate) fn place(origin: &Origin) -> serde_json::Value {
-    match origin {
-        Origin::Default => json!({ "layer": "default" }),
-        Origin::File { path, line, column } => {
+pub(crate) fn place(source: &Source) -> serde_json::Value {
+    match source {
+        Source::Default => json!({ "layer": "default" }),
+        Source::File { path, line, column } => {
             json!({ "layer": "file", "file": path, "line": line, "column": column })
         }
-        Origin::Environment(name) => json!({ "layer": "environment", "name": name }),
-        Origin::Flag(name) => json!({ "layer": "flag", "name": name }),
+        Source::Environment(name) => json!({ "layer": "environment", "name": name }),
+        Source::Flag(name) => json!({ "layer": "flag", "name": name }),
     }
 }
 

@@ -63,11 +63,12 @@ pub use crate::config::operations::AuditConfig;
 pub use crate::config::operations::OperationsAddress;
 pub use crate::config::operations::OperationsConfig;
 pub use crate::config::page::default_file;
+pub use crate::config::page::initial_file;
 pub use crate::config::page::key_table;
 pub use crate::config::problem::ConfigError;
-pub use crate::config::problem::Origin;
 pub use crate::config::problem::Problem;
 pub use crate::config::problem::Refused;
+pub use crate::config::problem::Source;
 pub use crate::config::security::AttemptsConfig;
 pub use crate::config::security::CertificateConfig;
 pub use crate::config::security::JwtConfig;
@@ -295,8 +296,19 @@ impl Config {
         for key in KEYS.iter().filter(|key| key.is_live()) {
             key.take_over(&mut config, new);
         }
-        let waits = |key: &&Key| key.values(&config) != key.values(new);
-        let waiting = KEYS.iter().filter(waits).map(Key::name).collect();
+        for (listener, before) in config.listeners.iter_mut().zip(&self.listeners) {
+            // Whether it speaks TLS is settled when it is bound.
+            if listener.certificate.is_some() != before.certificate.is_some() {
+                listener.clone_from(before);
+            }
+        }
+        let waiting = config.differences(new);
         (config, waiting)
+    }
+
+    /// The keys that have another value in `other`.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let differs = |key: &&Key| key.values(self) != key.values(other);
+        KEYS.iter().filter(differs).map(Key::name).collect()
     }
 }

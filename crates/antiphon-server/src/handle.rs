@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::operations::audit::Event;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
 use crate::shared::broker_config;
@@ -26,24 +27,30 @@ impl Handle {
         self.shared.audit.reopen();
     }
 
-    /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. The certificates and keys of its
-    /// listeners and the security store are read again. No session notices; new connections see it. The keys that have changed and need a restart
-    /// are returned; they stay as they were.
+    /// Takes over what can change while the server runs; see [`crate::config::Key::is_live`]. All files that the
+    /// configuration names are read again: certificates, the security store, and what authenticators need. No session
+    /// notices; new connections see it. The keys that have changed and need a restart are returned; they stay as they
+    /// were.
     ///
     /// # Errors
     /// What makes no sense; everything is as it was then.
     pub fn reload(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         let _alone = self.shared.reloading.lock();
-        let (config, waiting) = self.shared.config.load().reloaded(config);
+        let old = self.shared.config.load_full();
+        let (config, waiting) = old.reloaded(config);
         // What is new may not fit to what had to stay.
         config.check()?;
-        // The steps that can fail come first.
+        // The steps that can fail come first, and the store, which is read and takes effect at once, last of them.
         let certificates = self.shared.acceptors.load(&config.listeners)?;
+        let authenticators = self.shared.authenticators.renew(&config)?;
         let reloaded = self.shared.updates.reload(&self.shared.broker);
-        reloaded.map_err(|problem| unusable_store(&problem))?;
+        let store = reloaded.map_err(|problem| unusable_store(&problem))?;
         certificates.take_effect();
+        authenticators.take_effect(&config);
         self.shared.rules.store(Arc::new(Rules::new(&config)));
         self.shared.broker.reconfigure(&broker_config(&config));
+        let changed = old.differences(&config);
+        self.shared.audit.write(|| Event::Reload { changed: &changed, waiting: &waiting, store });
         self.shared.config.store(Arc::new(config));
         Ok(waiting)
     }

@@ -109,7 +109,7 @@ pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
     }
 }
 
-fn open_store(config: &Config) -> Result<Option<Arc<Store>>, ConfigError> {
+pub(crate) fn open_store(config: &Config) -> Result<Option<Arc<Store>>, ConfigError> {
     let Some(path) = &config.security.store else { return Ok(None) };
     Store::open(path).map(|store| Some(Arc::new(store))).map_err(|problem| unusable_store(&problem))
 }

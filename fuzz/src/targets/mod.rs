@@ -7,6 +7,7 @@ pub mod frame;
 pub mod handshake;
 pub mod message;
 pub mod response;
+pub mod script;
 pub mod service;
 pub mod value;
 
@@ -22,6 +23,7 @@ pub const ALL: &[Target] = &[
     ("handshake", handshake::run),
     ("message", message::run),
     ("response", response::run),
+    ("script", script::run),
     ("service", service::run),
     ("value", value::run),
 ];

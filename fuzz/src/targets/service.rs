@@ -7,11 +7,13 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::connect::Credentials;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::Properties;
+use antiphon_wire::service::authenticator;
 use antiphon_wire::service::control;
 use antiphon_wire::service::events;
 use antiphon_wire::service::locks;
 use antiphon_wire::service::messaging;
 use antiphon_wire::service::principal;
+use antiphon_wire::service::security;
 use antiphon_wire::value::Value;
 
 /// The first byte says which body the rest is read as; without a meaning it is read as every one.
@@ -86,4 +88,13 @@ readers! {
     messaging::FilterResponse<'_>,
     principal::ChangePrincipal<'_>,
     principal::ReAuthenticate<'_>,
+    authenticator::AuthenticatorRequest<'_>,
+    authenticator::Decision<'_>,
+    authenticator::DeregisterAuthenticator<'_>,
+    authenticator::RegisterAuthenticator<'_>,
+    security::SystemAuthentication<'_>,
+    security::SecurityConfiguration<'_>,
+    security::UpdateSecurity<'_>,
+    security::ListPathPermissions<'_>,
+    security::RevokeAuthentication,
 }

@@ -269,6 +269,7 @@ fn requests_are_sorted_by_registered_path_and_by_how_long_the_answer_took() {
         [
             ("session -".to_owned(), 1, [0; 3], 0),
             ("filter -".to_owned(), 2, [0; 3], 0),
+            ("authenticator -".to_owned(), 0, [0; 3], 0),
             ("path -".to_owned(), 0, [0; 3], 0),
             ("path a".to_owned(), 6, [2, 1, 2], 11),
         ]
@@ -289,8 +290,8 @@ fn paths_beyond_the_bound_share_one_row() {
     }
     sender.received();
     let figures = w.broker.path_figures();
-    assert_eq!(figures.len(), MAX_PATHS + 3);
-    let others = &figures[2];
+    assert_eq!(figures.len(), MAX_PATHS + 4);
+    let others = &figures[3];
     assert_eq!(
         (others.path.as_deref(), others.handlers, others.ended(End::Responded)),
         (None, 5, 5)

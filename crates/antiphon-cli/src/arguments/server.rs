@@ -1,13 +1,13 @@
 //! The configuration of a server as the command line gives it: a file, the environment, and flags for what is common.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use antiphon_server::config::ConfigError;
 use antiphon_server::config::Flag;
 use antiphon_server::config::Layers;
 use antiphon_server::config::Loaded;
-use antiphon_server::config::Problem;
 use antiphon_server::config::Refused;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -70,16 +70,19 @@ impl ServerFlags {
         flags.extend(self.threads.iter().map(|n| flag("--threads", "threads".to_owned(), n)));
         let log = env::var(LOG).ok().filter(|level| !level.is_empty());
         flags.extend(log.map(|level| flag(LOG, "log.level".to_owned(), &level)));
-        Layers {
-            file: self.config.clone(),
-            environment: env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
-            foreign: environment::variables(&crate::command()),
-            flags,
-        }
+        Layers { file: self.config.clone(), flags, ..surroundings() }
+    }
+}
+
+/// What the environment says.
+pub(crate) fn surroundings() -> Layers {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Layers {
+        environment: env::vars_os().filter_map(text).collect(),
+        foreign: environment::variables(&crate::command()),
+        ..Layers::default()
     }
 }
 
@@ -92,13 +95,12 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
     match EnvFilter::try_new(&loaded.config.log.level) {
         Ok(_) => Ok(loaded),
         Err(problem) => {
-            let origin = loaded.origins.get("log.level").cloned().unwrap_or_default();
             let error = ConfigError::Invalid {
                 key: "log.level".to_owned(),
                 problem: format!("is {:?}: {problem}", loaded.config.log.level),
                 fix: "write a level such as \"info\", or \"info,antiphon_server=debug\"".to_owned(),
             };
-            Err(Failure::Configuration(Refused { problems: vec![Problem { origin, error }] }))
+            Err(Failure::Configuration(Refused { problems: vec![loaded.blame(error)] }))
         }
     }
 }

@@ -92,7 +92,8 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure
 
 fn check(server: &ServerFlags, output: Output) -> Result<(), Failure> {
     let loaded = server::load(&server.layers())?;
-    let problems = loaded.unreadable_files();
+    let problems = antiphon_server::inspect(&loaded.config).into_iter();
+    let problems: Vec<_> = problems.map(|error| loaded.blame(error)).collect();
     if !problems.is_empty() {
         return Err(Failure::Configuration(Refused { problems }));
     }
@@ -107,18 +108,18 @@ fn check(server: &ServerFlags, output: Output) -> Result<(), Failure> {
 
 fn print(server: &ServerFlags, output: Output) -> Result<(), Failure> {
     let loaded = server::load(&server.layers())?;
-    for Value { key, value, origin } in loaded.values() {
+    for Value { key, value, source } in loaded.values() {
         let text = value.as_deref().unwrap_or("");
         match output {
             Output::Json => {
                 output
-                    .json(&json!({ "key": key, "value": typed(text), "origin": place(&origin) }))?;
+                    .json(&json!({ "key": key, "value": typed(text), "source": place(&source) }))?;
             }
             Output::Text => {
                 let setting = format!("{key} = {}", value.as_deref().unwrap_or("(none)"));
-                output.line(format_args!("{setting:50}  # {origin}"))?;
+                output.line(format_args!("{setting:50}  # {source}"))?;
             }
-            Output::Raw => output.line(format_args!("{key}\t{text}\t{origin}"))?,
+            Output::Raw => output.line(format_args!("{key}\t{text}\t{source}"))?,
         }
     }
     for warning in &loaded.warnings {

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
-use antiphon_server::config::default_file;
+use antiphon_server::config::initial_file;
 use antiphon_server::security::Administrator;
 use antiphon_server::security::InitError;
 use antiphon_server::security::init;
@@ -77,7 +77,7 @@ fn write(config: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(config)?;
-    file.write_all(default_file().as_bytes())?;
+    file.write_all(initial_file().as_bytes())?;
     file.sync_all()
 }
 
@@ -104,7 +104,9 @@ fn report(
     output.note("the password of the administrator is shown once and stands nowhere else:");
     output.line(format_args!("{principal}\t{password}"))?;
     output.note(format_args!(
-        "next:\n  antiphon config check --config {0}\n  antiphon serve --config {0}",
+        "next:\n  antiphon serve --config {0}\n  antiphon principal add NAME --role CLIENT --config {0}\n  \
+         kill -HUP PID       so that the server knows NAME\n\
+         it listens on this host alone; for others give [[listener]] in {0} a certificate and its key",
         config.display()
     ));
     Ok(())

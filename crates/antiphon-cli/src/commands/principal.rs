@@ -129,10 +129,10 @@ struct Roles {
 const EXAMPLES: &str = "\
 Examples:
   antiphon principal add till-7 --role CLIENT                asks for the password
-  antiphon principal add reports --role CLIENT_CONTROL --generate
+  antiphon principal add reports --role CLIENT_CONTROL --generate > reports.password
   antiphon principal passwd till-7 --password-stdin < password
   antiphon principal roles till-7 --add OPERATOR --remove CLIENT
-  antiphon principal list --store /etc/antiphon/security.toml
+  antiphon principal list --config /etc/antiphon/antiphon.toml
   antiphon principal remove till-7";
 
 impl Arguments {
@@ -280,7 +280,11 @@ fn said(output: Output, what: &str, name: &str, generated: Option<String>) -> Re
         (Output::Json, None) => output.json(&json!({ what: name })),
         (Output::Json, Some(password)) => output.json(&json!({ what: name, "password": password })),
         (_, None) => output.line(format_args!("{what} {}", one_line(name))),
-        (_, Some(password)) => {
+        (Output::Raw, Some(password)) => {
+            output.note(format_args!("{what} {}", one_line(name)));
+            output.line(password)
+        }
+        (Output::Text, Some(password)) => {
             output.line(format_args!("{what} {}\npassword: {password}", one_line(name)))
         }
     }

@@ -78,11 +78,40 @@ fn everything_that_is_wrong_is_said_with_its_place() {
     assert_snapshot!(json, @r#"
     exit 1
     stderr:
-    {"error":{"kind":"configuration","may_have_executed":false,"problems":[{"key":"dev","origin":{"layer":"environment","name":"ANTIPHON_DEV"},"text":"dev is \"perhaps\"; write true or false"},{"key":"threads","origin":{"layer":"flag","name":"--threads"},"text":"threads is 0; choose at least 1, or leave the key out for its default"}],"text":"ANTIPHON_DEV: dev is \"perhaps\"; write true or false\n--threads: threads is 0; choose at least 1, or leave the key out for its default"}}
+    {"error":{"kind":"configuration","may_have_executed":false,"problems":[{"key":"dev","source":{"layer":"environment","name":"ANTIPHON_DEV"},"text":"dev is \"perhaps\"; write true or false"},{"key":"threads","source":{"layer":"flag","name":"--threads"},"text":"threads is 0; choose at least 1, or leave the key out for its default"}],"text":"ANTIPHON_DEV: dev is \"perhaps\"; write true or false\n--threads: threads is 0; choose at least 1, or leave the key out for its default"}}
     "#);
     file.write("threads = [");
     let said = file.said(&["check"], &[]);
     assert!(said.contains("FOLDER/antiphon.toml:1:12: the file is not TOML"), "{said}");
+}
+
+/// As a server would find it when it starts, or when it gets SIGHUP.
+#[test]
+fn the_files_that_are_named_are_looked_at() {
+    let file = File::new(
+        "[security]\nstore = \"security.toml\"\nauthenticators = [\"store\", \"jwt\", \"webhook\"]\n\
+         [security.jwt]\nsecret = \"short\"\n\
+         [security.webhook]\nurl = \"https://localhost/\"\nca = \"none.pem\"\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\ncertificate = \"server.pem\"\nkey = \"server.key\"\n",
+    );
+    let write = |name: &str, text: &str| fs::write(file.path().with_file_name(name), text).unwrap();
+    write("short", "0123456789");
+    write("server.pem", "");
+    write("security.toml", "[principals.a]\npassword = \"open sesame\"\n");
+    let said = file.said(&["check"], &[]);
+    for line in [
+        "FOLDER/antiphon.toml:13:15: listener.1.certificate \"FOLDER/server.pem\": holds no certificate; ",
+        "FOLDER/antiphon.toml:2:9: security.store cannot be used: the security store FOLDER/security.toml is not valid: ",
+        "FOLDER/antiphon.toml:5:10: security.jwt.secret ",
+        "FOLDER/antiphon.toml:8:6: security.webhook.ca ",
+    ] {
+        let is_there = said.lines().any(|found| found.trim_start().starts_with(line));
+        assert!(is_there, "no line {line:?} in\n{said}");
+    }
+    assert!(said.starts_with("exit 1") && !said.contains("sesame"), "{said}");
+    // Four are wrong, and a headline says so.
+    assert_eq!(said.lines().filter(|line| line.starts_with("  ")).count(), 4, "{said}");
 }
 
 #[test]
@@ -104,8 +133,8 @@ fn every_value_is_printed_with_where_it_comes_from() {
     }
     let json = file.said(&["print", "--json"], &[]);
     for line in [
-        r#"{"key":"server_name","origin":{"column":15,"file":"FOLDER/antiphon.toml","layer":"file","line":1},"value":"one"}"#,
-        r#"{"key":"log.format","origin":{"layer":"default"},"value":null}"#,
+        r#"{"key":"server_name","source":{"column":15,"file":"FOLDER/antiphon.toml","layer":"file","line":1},"value":"one"}"#,
+        r#"{"key":"log.format","source":{"layer":"default"},"value":null}"#,
     ] {
         assert!(json.lines().any(|found| found == line), "no line {line:?} in\n{json}");
     }
@@ -178,10 +207,11 @@ fn the_log_level_changes_live() {
         assert_eq!(Said::by(command).code, Some(3));
     };
     refused(&server);
+    server.log_line("authentication refused");
     file.write(&format!("{start}[log]\nlevel = \"debug\"\n"));
     server.signal("HUP");
     let next = server.log_line("\n");
-    assert!(next.contains("was reloaded"), "a refusal is a detail: {next}");
+    assert!(next.contains("was reloaded"), "that the connection ends is a detail: {next}");
     refused(&server);
     server.log_line("connection refused");
     server.signal("TERM");

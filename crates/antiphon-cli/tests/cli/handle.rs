@@ -1,57 +1,16 @@
 //! `antiphon handle`: the ways to answer, and how it begins, survives and ends.
 
-use std::fs;
-use std::fs::OpenOptions;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Command;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
-use tempfile::TempDir;
 
+use crate::fifo::Fifo;
 use crate::process::Handler;
 use crate::process::Said;
 use crate::process::Server;
-
-/// Something that a handler's command waits for.
-pub(crate) struct Fifo {
-    folder: TempDir,
-}
-
-impl Fifo {
-    pub(crate) fn make() -> Self {
-        let fifo = Self { folder: tempfile::tempdir().unwrap() };
-        assert!(Command::new("mkfifo").arg(fifo.path()).status().unwrap().success());
-        fifo
-    }
-
-    fn path(&self) -> String {
-        self.folder.path().join("fifo").to_str().unwrap().to_owned()
-    }
-
-    /// The command that waits.
-    pub(crate) fn wait(&self) -> String {
-        format!("exec cat '{}'", self.path())
-    }
-
-    /// The command that waits if it is asked at this path, and is ready at once elsewhere.
-    fn wait_at(&self, path: &str) -> String {
-        format!("case \"$ANTIPHON_PATH\" in {path}) {};; esac", self.wait())
-    }
-
-    /// Lets it go on.
-    pub(crate) fn release(&self) {
-        fs::write(self.path(), "released").unwrap();
-    }
-}
-
-impl Drop for Fifo {
-    fn drop(&mut self) {
-        // A command whose handler was killed must not wait for ever. Opened both ways a pipe never blocks.
-        let _ = OpenOptions::new().read(true).write(true).open(self.path());
-    }
-}
 
 #[test]
 fn the_reply_is_always_the_same() {

@@ -32,8 +32,10 @@ fn it_makes_a_server_that_can_be_started_and_an_administrator() {
     made FOLDER/antiphon.toml and FOLDER/security.toml
     the password of the administrator is shown once and stands nowhere else:
     next:
-      antiphon config check --config FOLDER/antiphon.toml
       antiphon serve --config FOLDER/antiphon.toml
+      antiphon principal add NAME --role CLIENT --config FOLDER/antiphon.toml
+      kill -HUP PID       so that the server knows NAME
+    it listens on this host alone; for others give [[listener]] in FOLDER/antiphon.toml a certificate and its key
     ");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let (config, store) = (folder.join("antiphon.toml"), folder.join("security.toml"));
@@ -41,7 +43,7 @@ fn it_makes_a_server_that_can_be_started_and_an_administrator() {
     let check = Said::by(antiphon(&["config", "check", "--config", config.to_str().unwrap()]));
     assert_eq!(check.code, Some(0), "{check}");
     let mut list = antiphon(&["principal", "list"]);
-    list.env("ANTIPHON_STORE", &store);
+    list.env("ANTIPHON_CONFIG", &config);
     let list = Said::by(list);
     assert!(list.stdout.contains("admin"), "{list}");
 }

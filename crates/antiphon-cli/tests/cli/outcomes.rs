@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::handle::Fifo;
+use crate::fifo::Fifo;
 use crate::process::Handler;
 use crate::process::Said;
 use crate::process::Server;

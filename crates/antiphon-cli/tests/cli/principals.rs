@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::thread;
 
+use antiphon_server::security::Store;
 use antiphon_server::security::Verdict;
 use insta::assert_snapshot;
 
@@ -55,7 +56,8 @@ fn a_password_comes_from_a_file_or_is_made() {
     let roles = ["ADMINISTRATOR".into()].into();
     assert_eq!(folder.store().verify("admin", "battery staple"), Verdict::Known { roles });
     let said = folder.said(&["principal", "passwd", "admin", "--generate"]);
-    let password = said.stdout.strip_prefix("changed admin\npassword: ").unwrap().trim_end();
+    assert!(said.stderr.contains("changed admin"), "{said}");
+    let password = said.stdout.trim_end();
     assert!(matches!(folder.store().verify("admin", password), Verdict::Known { .. }));
     assert_eq!(folder.store().verify("admin", "battery staple"), Verdict::Wrong);
     let said = folder.said(&["principal", "add", "x", "--generate", "--json"]);
@@ -78,6 +80,53 @@ fn a_new_password_does_not_come_from_arguments_or_the_environment() {
     let said = folder.said(&["principal", "add", "x", "--password", "battery staple"]);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(folder.store().current().principals.get("x").is_none());
+}
+
+/// By the flag, then the variable, then what a server would use, then what lies here.
+#[test]
+fn the_store_is_that_of_the_configuration() {
+    let folder = Folder::stock();
+    let path = |name: &str| folder.file().with_file_name(name);
+    let other = Folder::with("[principals]\n");
+    fs::create_dir(path("etc")).unwrap();
+    fs::copy(folder.file(), path("etc/store.toml")).unwrap();
+    fs::write(path("etc/antiphon.toml"), "[security]\nstore = \"store.toml\"\n").unwrap();
+    fs::write(path("empty.toml"), "").unwrap();
+    let add = |name: &str, flags: &[&str], variables: &[(&str, &str)]| {
+        let mut command =
+            folder.command(&[&["principal", "add", name, "--generate"], flags].concat());
+        Said::by({
+            command.envs(variables.iter().copied());
+            command
+        })
+    };
+    let store = other.file();
+    let store = store.to_str().unwrap();
+    let config = ("ANTIPHON_CONFIG", "etc/antiphon.toml");
+    for said in [
+        add("here", &[], &[]),
+        add("flag", &["--config", "etc/antiphon.toml"], &[]),
+        add("variable", &[], &[config]),
+        add("key", &[], &[("ANTIPHON_SECURITY_STORE", "etc/store.toml")]),
+        add("store", &["--config", "etc/antiphon.toml"], &[("ANTIPHON_STORE", store)]),
+        add("both", &["--store", store], &[config, ("ANTIPHON_STORE", "none.toml")]),
+    ] {
+        assert_eq!(said.code, Some(0), "{said}");
+    }
+    let names = |store: &Store| {
+        let contents = store.current();
+        contents.principals.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&folder.store()), "admin here");
+    assert_eq!(names(&Store::open(&path("etc/store.toml")).unwrap()), "admin flag key variable");
+    assert_eq!(names(&other.store()), "both store");
+    assert_snapshot!(folder.said(&["principal", "list", "--config", "empty.toml"]), @"
+    exit 1
+    stderr:
+    error: empty.toml names no security store; add the key `store` to its table [security], or give --store FILE
+    ");
+    let said = folder.said(&["principal", "list", "--config", "none.toml"]);
+    assert!(said.code == Some(1) && said.stderr.contains("none.toml"), "{said}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     log: BufReader<ChildStderr>,
     pub(crate) address: String,
 }
@@ -199,7 +199,14 @@ impl fmt::Display for Said {
 
 /// A command that sees nothing of the settings of whoever runs the tests.
 pub(crate) fn antiphon(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
+    let mut command = unaware(env!("CARGO_BIN_EXE_antiphon"));
+    command.args(arguments);
+    command
+}
+
+/// The same for any program.
+pub(crate) fn unaware(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ANTIPHON_") {
             command.env_remove(name);
@@ -207,7 +214,7 @@ pub(crate) fn antiphon(arguments: &[&str]) -> Command {
     }
     // Many servers run at the same time, and the default port is one.
     command.env("ANTIPHON_OPERATIONS_LISTEN", "off");
-    command.args(arguments).env("ANTIPHON_CONFIG_DIR", "/nowhere/at/all").stdin(Stdio::null());
+    command.env("ANTIPHON_CONFIG_DIR", "/nowhere/at/all").stdin(Stdio::null());
     command
 }
 
@@ -235,7 +242,7 @@ pub(crate) fn check_refused(arguments: &[&str], code: i32, texts: &[&str]) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
 }

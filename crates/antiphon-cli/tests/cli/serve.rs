@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::process::Stdio;
 
-use crate::handle::Fifo;
+use crate::fifo::Fifo;
 use crate::process::Handler;
 use crate::process::Said;
 use crate::process::Server;

@@ -9,7 +9,6 @@ use antiphon::Registration;
 use antiphon::Rejection;
 use antiphon::RequestContext;
 use antiphon::Session;
-use antiphon::SessionId;
 use tokio::time::sleep;
 
 use crate::book::Book;

@@ -8,9 +8,13 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use antiphon_broker::Millis;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::auth::applicant::Applicant;
@@ -20,11 +24,24 @@ use crate::config::Network;
 
 /// The allowances that are not full.
 pub(super) struct Attempts {
+    rules: ArcSwap<Rules>,
+    hasher: RandomState,
+    memory: Mutex<Memory>,
+    refused: AtomicU64,
+    delayed: AtomicU64,
+}
+
+/// How many were held up from the start of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeldUp {
+    pub(crate) refused: u64,
+    pub(crate) delayed: u64,
+}
+
+struct Rules {
     config: AttemptsConfig,
     /// Addresses that bring many clients, whose failures are not one another's.
     proxies: Vec<Network>,
-    hasher: RandomState,
-    memory: Mutex<Memory>,
 }
 
 /// Whether somebody may try.
@@ -63,8 +80,70 @@ enum Whose {
 }
 
 impl Attempts {
-    /// In development mode the passwords are known anyway, and tests fail on purpose.
     pub(super) fn new(config: &Config) -> Self {
+        Self {
+            rules: ArcSwap::from_pointee(Rules::new(config)),
+            hasher: RandomState::new(),
+            memory: Mutex::default(),
+            refused: AtomicU64::new(0),
+            delayed: AtomicU64::new(0),
+        }
+    }
+
+    /// Goes by other rules from here on. What has failed is remembered.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        self.rules.store(Arc::new(Rules::new(config)));
+    }
+
+    pub(super) fn admit(&self, applicant: &Applicant, now: Millis) -> Admission {
+        let rules = self.rules.load();
+        let is_proxy = rules.proxies.iter().any(|proxy| proxy.contains(applicant.client));
+        let mut memory = self.memory.lock();
+        let mut exhausted = |whose: Whose| {
+            let owed = memory.owed(self.key(whose, applicant), now);
+            rules.each(whose).is_some_and(|each| owed.saturating_add(each) > rules.window())
+        };
+        if exhausted(Whose::Both) || !is_proxy && exhausted(Whose::Address) {
+            self.refused.fetch_add(1, Relaxed);
+            Admission::Never
+        } else if exhausted(Whose::Principal) {
+            self.delayed.fetch_add(1, Relaxed);
+            Admission::After(rules.config.delay)
+        } else {
+            Admission::Now
+        }
+    }
+
+    pub(super) fn failed(&self, applicant: &Applicant, now: Millis) {
+        let rules = self.rules.load();
+        let mut memory = self.memory.lock();
+        for whose in [Whose::Both, Whose::Address, Whose::Principal] {
+            if let Some(each) = rules.each(whose) {
+                let key = self.key(whose, applicant);
+                let owed = memory.owed(key, now).saturating_add(each);
+                // Those who were under way together may owe more than the window, but not for much longer than it.
+                memory.put(key, Debt { owed: owed.min(2 * rules.window()), at: now });
+            }
+        }
+    }
+
+    pub(super) fn held_up(&self) -> HeldUp {
+        HeldUp { refused: self.refused.load(Relaxed), delayed: self.delayed.load(Relaxed) }
+    }
+
+    fn key(&self, whose: Whose, applicant: &Applicant) -> Key {
+        let (principal, address) = (applicant.principal.as_str(), network(applicant.client));
+        match whose {
+            Whose::Both => self.hasher.hash_one((0, principal, address)),
+            Whose::Address => self.hasher.hash_one((1, address)),
+            Whose::Principal => self.hasher.hash_one((2, principal)),
+        }
+    }
+}
+
+impl Rules {
+    /// In development mode the passwords are known anyway, and tests fail on purpose.
+    fn new(config: &Config) -> Self {
         let attempts = config.security.attempts.clone();
         let unlimited = AttemptsConfig {
             principal_and_address: 0,
@@ -73,36 +152,7 @@ impl Attempts {
             ..attempts.clone()
         };
         let proxies = config.limits.proxies.clone();
-        let config = if config.dev { unlimited } else { attempts };
-        Self { config, proxies, hasher: RandomState::new(), memory: Mutex::default() }
-    }
-
-    pub(super) fn admit(&self, applicant: &Applicant, now: Millis) -> Admission {
-        let mut memory = self.memory.lock();
-        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(applicant.client));
-        let mut exhausted = |whose: Whose| {
-            let owed = memory.owed(self.key(whose, applicant), now);
-            self.each(whose).is_some_and(|each| owed.saturating_add(each) > self.window())
-        };
-        if exhausted(Whose::Both) || !is_proxy && exhausted(Whose::Address) {
-            Admission::Never
-        } else if exhausted(Whose::Principal) {
-            Admission::After(self.config.delay)
-        } else {
-            Admission::Now
-        }
-    }
-
-    pub(super) fn failed(&self, applicant: &Applicant, now: Millis) {
-        let mut memory = self.memory.lock();
-        for whose in [Whose::Both, Whose::Address, Whose::Principal] {
-            if let Some(each) = self.each(whose) {
-                let key = self.key(whose, applicant);
-                let owed = memory.owed(key, now).saturating_add(each);
-                // Those who were under way together may owe more than the window, but not for much longer than it.
-                memory.put(key, Debt { owed: owed.min(2 * self.window()), at: now });
-            }
-        }
+        Self { config: if config.dev { unlimited } else { attempts }, proxies }
     }
 
     /// How long one failure takes to be forgotten; `None` if any number is allowed.
@@ -117,15 +167,6 @@ impl Attempts {
 
     fn window(&self) -> u64 {
         u64::try_from(self.config.window.as_millis()).unwrap_or(u64::MAX / 4)
-    }
-
-    fn key(&self, whose: Whose, applicant: &Applicant) -> Key {
-        let (principal, address) = (applicant.principal.as_str(), network(applicant.client));
-        match whose {
-            Whose::Both => self.hasher.hash_one((0, principal, address)),
-            Whose::Address => self.hasher.hash_one((1, address)),
-            Whose::Principal => self.hasher.hash_one((2, principal)),
-        }
     }
 }
 
@@ -277,6 +318,26 @@ mod tests {
         let memory = attempts.memory.lock();
         assert!(memory.young.len() <= GENERATION && memory.old.len() <= GENERATION);
         assert!(memory.young.len() + memory.old.len() > GENERATION);
+    }
+
+    #[test]
+    fn other_rules_remember_who_has_failed() {
+        let (attempts, bob) = (attempts(), applicant("bob", "10.0.0.1"));
+        (0..3).for_each(|_| attempts.failed(&bob, NOW));
+        assert_eq!(attempts.admit(&bob, NOW), Admission::Never);
+        let mut config = Config::default();
+        config.security.attempts = AttemptsConfig {
+            window: Duration::from_secs(60),
+            principal_and_address: 0,
+            address: 0,
+            principal: 3,
+            delay: Duration::from_secs(7),
+        };
+        attempts.reconfigure(&config);
+        assert_eq!(attempts.admit(&bob, NOW), Admission::Now, "6 s each of 20 that are allowed");
+        (0..3).for_each(|_| attempts.failed(&bob, NOW));
+        assert_eq!(attempts.admit(&bob, NOW), Admission::After(Duration::from_secs(7)));
+        assert_eq!(attempts.held_up(), HeldUp { refused: 1, delayed: 1 });
     }
 
     #[test]

@@ -77,6 +77,17 @@ impl Link {
         Ok(Self { name: name.to_owned(), kind })
     }
 
+    /// The same authenticator as `config` says now. The store is read again by itself, and hashes for its passwords are
+    /// made so many at once as before.
+    pub(super) fn renewed(link: &Arc<Self>, config: &Config) -> Result<Arc<Self>, ConfigError> {
+        match &link.kind {
+            Kind::Jwt(_) | Kind::Certificate(_) | Kind::Webhook(_) => {
+                Ok(Arc::new(Self::new(&link.name, config, None)?))
+            }
+            _ => Ok(Arc::clone(link)),
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn stub(name: &str, stub: Stub) -> Self {
         Self { name: name.to_owned(), kind: Kind::Stub(stub) }

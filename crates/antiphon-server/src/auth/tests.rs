@@ -47,7 +47,7 @@ fn soon() -> Instant {
 }
 
 /// A chain of links that say so; each allows a principal named for its place.
-fn chain(says: &[Says], asked: &Arc<AtomicU32>) -> Vec<(Link, Results)> {
+fn chain(says: &[Says], asked: &Arc<AtomicU32>) -> Arc<Chain> {
     let link = |(place, says): (usize, &Says)| {
         let (says, asked) = (*says, Arc::clone(asked));
         let stub = move |_: &Applicant| {
@@ -64,9 +64,9 @@ fn chain(says: &[Says], asked: &Arc<AtomicU32>) -> Vec<(Link, Results)> {
             Box::pin(std::future::ready(answer))
                 as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
         };
-        (Link::stub(&place.to_string(), Box::new(stub)), Results::default())
+        (Arc::new(Link::stub(&place.to_string(), Box::new(stub))), Arc::default())
     };
-    says.iter().enumerate().map(link).collect()
+    Arc::new(says.iter().enumerate().map(link).collect())
 }
 
 proptest! {
@@ -78,9 +78,9 @@ proptest! {
         ),
     ) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let mut shared = shared(|_| {});
+        let shared = shared(|_| {});
         let asked = Arc::default();
-        shared.authenticators.chain = chain(&says, &asked);
+        shared.authenticators.chain.store(chain(&says, &asked));
         let applicant = applicant("bob", Proof::None);
         let grant = runtime.block_on(shared.authenticators.authenticate(&shared, &applicant, soon()));
 
@@ -88,7 +88,7 @@ proptest! {
         let expected = decides.filter(|place| says[*place] == Says::Allow);
         prop_assert_eq!(grant.map(|granted| granted.grant.principal), expected.map(|place| place.to_string()));
         prop_assert_eq!(asked.load(Relaxed) as usize, decides.map_or(says.len(), |place| place + 1));
-        for (place, (_, counted)) in shared.authenticators.results().enumerate() {
+        for (place, (_, counted)) in shared.authenticators.results().into_iter().enumerate() {
             let was_asked = decides.is_none_or(|decides| place <= decides);
             let expected = |what| u64::from(was_asked && says[place] == what);
             let counts = [counted.allowed, counted.denied, counted.abstained, counted.failed];
@@ -102,9 +102,9 @@ async fn an_authenticator_that_fails_is_no_failed_attempt() {
     for (says, refused_in_the_end) in
         [(Says::Fail, false), (Says::Deny, true), (Says::Abstain, true)]
     {
-        let mut shared = shared(|config| config.security.attempts.principal_and_address = 2);
+        let shared = shared(|config| config.security.attempts.principal_and_address = 2);
         let asked = Arc::default();
-        shared.authenticators.chain = chain(&[says], &asked);
+        shared.authenticators.chain.store(chain(&[says], &asked));
         for _ in 0..5 {
             let applicant = applicant("bob", Proof::None);
             assert_eq!(shared.authenticators.authenticate(&shared, &applicant, soon()).await, None);
@@ -115,13 +115,13 @@ async fn an_authenticator_that_fails_is_no_failed_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_principal_under_attack_waits_and_is_let_in() {
-    let mut shared = shared(|config| config.security.attempts.principal = 1);
+    let shared = shared(|config| config.security.attempts.principal = 1);
     let asked = Arc::default();
-    shared.authenticators.chain = chain(&[Says::Deny], &asked);
+    shared.authenticators.chain.store(chain(&[Says::Deny], &asked));
     let attacker = applicant("bob", Proof::None);
     assert_eq!(shared.authenticators.authenticate(&shared, &attacker, soon()).await, None);
 
-    shared.authenticators.chain = chain(&[Says::Allow], &asked);
+    shared.authenticators.chain.store(chain(&[Says::Allow], &asked));
     let mut bob = applicant("bob", Proof::None);
     bob.client = "10.0.0.2".parse().unwrap();
     let began = Instant::now();
@@ -131,11 +131,12 @@ async fn a_principal_under_attack_waits_and_is_let_in() {
 
 #[tokio::test(start_paused = true)]
 async fn an_authenticator_that_never_answers_is_given_up_at_the_deadline() {
-    let mut shared = shared(|_| {});
+    let shared = shared(|_| {});
     let stub = |_: &Applicant| {
         Box::pin(std::future::pending()) as std::pin::Pin<Box<dyn Future<Output = Answer> + Send>>
     };
-    shared.authenticators.chain = vec![(Link::stub("silent", Box::new(stub)), Results::default())];
+    let silent = vec![(Arc::new(Link::stub("silent", Box::new(stub))), Arc::default())];
+    shared.authenticators.chain.store(Arc::new(silent));
     let applicant = applicant("bob", Proof::None);
     assert_eq!(shared.authenticators.authenticate(&shared, &applicant, soon()).await, None);
 }
@@ -199,8 +200,8 @@ fn a_chain_that_cannot_be_is_refused_with_the_reason() {
         ("dev", "no authenticator here"),
         ("ldap", "no authenticator here"),
         ("store", "there is no key security.store"),
-        ("jwt", "there is no table [security.jwt]"),
-        ("webhook", "there is no table [security.webhook]"),
+        ("jwt", "there is no key security.jwt.keys or security.jwt.secret"),
+        ("webhook", "there is no key security.webhook.url"),
         ("session:", "no authenticator here"),
     ] {
         let mut config = Config::default();
@@ -243,7 +244,7 @@ mod with_a_store {
         assert_eq!(roles(&shared, "bob", Proof::None).await, None);
         assert_eq!(roles(&shared, "ann", right()).await, None);
         assert_eq!(roles(&shared, "", Proof::None).await, None);
-        let (_, counted) = shared.authenticators.results().next().unwrap();
+        let (_, counted) = shared.authenticators.results().remove(0);
         let counts = [counted.allowed, counted.denied, counted.abstained, counted.failed];
         assert_eq!(counts, [1, 2, 2, 0]);
     }

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 use crate::config::ConfigError;
-use crate::config::Origin;
+use crate::config::Source;
 use crate::config::check::invalid;
 use crate::config::keys::KEYS;
 use crate::config::keys::List;
@@ -24,10 +24,10 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    fn place(&self, span: &Range<usize>) -> Origin {
+    fn place(&self, span: &Range<usize>) -> Source {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = before.rsplit('\n').next().unwrap_or_default();
-        Origin::File {
+        Source::File {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: line.chars().count() + 1,

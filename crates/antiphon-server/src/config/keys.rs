@@ -2,8 +2,6 @@
 //! default` and `print`, the table of docs/configuration.md, and what a reload may change. A new key is a field of
 //! [`Config`] with its default, and one line here.
 
-use std::path::Path;
-
 use crate::config::Config;
 use crate::config::ListenerConfig;
 use crate::config::layers::names;
@@ -19,11 +17,9 @@ pub struct Key {
     list: Option<&'static str>,
     default: Option<&'static str>,
     example: Option<&'static str>,
-    reads: bool,
     pub(super) expected: fn() -> String,
     pub(super) set: fn(&mut Config, usize, &Given<'_>) -> bool,
     pub(super) get: fn(&Config, usize) -> Option<String>,
-    pub(super) file: fn(&Config, usize) -> Option<&Path>,
     /// Takes the value over from another configuration, of one entry if it is that of a list.
     copy: fn((&mut Config, usize), (&Config, usize)),
 }
@@ -86,11 +82,6 @@ impl Key {
         self.example
     }
 
-    /// Whether it names a file that must be there.
-    pub(super) const fn is_read(&self) -> bool {
-        self.reads
-    }
-
     /// Its value, or those of all entries.
     pub(super) fn values(&self, config: &Config) -> Vec<Option<String>> {
         names(self, config).into_iter().map(|(_, index)| (self.get)(config, index)).collect()
@@ -126,12 +117,6 @@ impl Key {
         self
     }
 
-    /// It names a file that must be there.
-    const fn reads(mut self) -> Self {
-        self.reads = true;
-        self
-    }
-
     const fn of(mut self, list: &'static str) -> Self {
         self.list = Some(list);
         self
@@ -163,11 +148,9 @@ macro_rules! key {
             list: None,
             default: None,
             example: None,
-            reads: false,
             expected: || expected(|config: &Config| &config.$first $(. $rest)*),
             set: |config, _, given| put(&mut config.$first $(. $rest)*, given),
             get: |config, _| config.$first $(. $rest)*.show(),
-            file: |config, _| config.$first $(. $rest)*.file(),
             copy: |(config, _), (from, _)| config.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
         }
     };
@@ -181,7 +164,6 @@ macro_rules! entry {
             expected: || expected(|config: &Config| &config.$field[0].$key),
             set: |config, index, given| put(&mut config.$field[index].$key, given),
             get: |config, index| config.$field[index].$key.show(),
-            file: |config, index| config.$field[index].$key.file(),
             copy: |(config, index), (from, other)| {
                 config.$field[index].$key.clone_from(&from.$field[other].$key);
             },
@@ -225,32 +207,32 @@ pub(super) static KEYS: &[Key] = &[
     key!(liveness.tcp_probes, "how often in vain before the connection is lost").live(),
     key!(drain.timeout, "how long requests that are under way may take, and sessions to leave").live(),
     key!(drain.rate, "how many sessions leave in a second; more if they would not all have left after half of the time").live(),
-    key!(security.store, "the security store with principals and roles, see security.md").reads().default_is("none").such_as("\"security.toml\""),
+    key!(security.store, "the security store with principals and roles, see security.md").default_is("none").such_as("\"security.toml\""),
     key!(security.authenticators, "who decides about clients, in this order, see authentication.md: `store`, `jwt`, `certificate`, `webhook`, `session:NAME`").default_is("`store` if there is one").such_as("[\"store\", \"jwt\"]"),
     key!(security.hashes_at_once, "passwords that are hashed at the same time").default_is("half of the cores, at least 1").such_as("2"),
     key!(security.session_timeout, "how long a session that is an authenticator may take").live(),
-    key!(security.jwt.keys, "files with public keys in PEM, or JWK sets in JSON"),
-    key!(security.jwt.secret, "a file with the secret of HS256").reads().default_is("none").such_as("\"jwt.secret\""),
-    key!(security.jwt.issuers, "of whom a token must come; empty for anybody"),
-    key!(security.jwt.audiences, "for whom it must be; empty: for nobody in particular"),
-    key!(security.jwt.leeway, "how far clocks may differ"),
-    key!(security.jwt.require_expiry, "whether a token must end some time"),
-    key!(security.jwt.roles_claim, "the claim with the roles, a list or a text with blanks between; dots lead into objects"),
-    key!(security.jwt.roles, "roles of everybody with a token"),
-    key!(security.jwt.properties, "session properties and the claims that they come from"),
-    key!(security.certificate.principal, "where a client certificate has the principal: `cn`, `dns`, `email` or `uri`"),
-    key!(security.certificate.roles, "roles of everybody with a certificate"),
-    key!(security.certificate.principals, "roles of principals, besides"),
-    key!(security.webhook.url, "the service that is asked, `http` or `https`").default_is("none").such_as("\"https://login.example/antiphon\""),
-    key!(security.webhook.secret, "a file with the bearer token that is sent to it").reads().default_is("none").such_as("\"webhook.token\""),
-    key!(security.webhook.ca, "a file with the certificates that it must be signed by").reads().default_is("those that the system trusts").such_as("\"login-ca.pem\""),
-    key!(security.webhook.timeout, "how long it may take"),
-    key!(security.webhook.at_once, "questions that it is asked at once; four times as many may wait"),
-    key!(security.attempts.window, "after which time failed attempts are forgotten"),
-    key!(security.attempts.principal_and_address, "failed attempts of one principal from one address before it is refused; 0 for any number"),
-    key!(security.attempts.address, "failed attempts of one address before it is refused; 0 for any number"),
-    key!(security.attempts.principal, "failed attempts of one principal before it has to wait; 0 for any number"),
-    key!(security.attempts.delay, "how long it has to wait"),
+    key!(security.jwt.keys, "files with public keys in PEM, or JWK sets in JSON").live(),
+    key!(security.jwt.secret, "a file with the secret of HS256").default_is("none").such_as("\"jwt.secret\"").live(),
+    key!(security.jwt.issuers, "of whom a token must come; empty for anybody").live(),
+    key!(security.jwt.audiences, "for whom it must be; empty: for nobody in particular").live(),
+    key!(security.jwt.leeway, "how far clocks may differ").live(),
+    key!(security.jwt.require_expiry, "whether a token must end some time").live(),
+    key!(security.jwt.roles_claim, "the claim with the roles, a list or a text with blanks between; dots lead into objects").live(),
+    key!(security.jwt.roles, "roles of everybody with a token").live(),
+    key!(security.jwt.properties, "session properties and the claims that they come from").live(),
+    key!(security.certificate.principal, "where a client certificate has the principal: `cn`, `dns`, `email` or `uri`").live(),
+    key!(security.certificate.roles, "roles of everybody with a certificate").live(),
+    key!(security.certificate.principals, "roles of principals, besides").live(),
+    key!(security.webhook.url, "the service that is asked, `http` or `https`").default_is("none").such_as("\"https://login.example/antiphon\"").live(),
+    key!(security.webhook.secret, "a file with the bearer token that is sent to it").default_is("none").such_as("\"webhook.token\"").live(),
+    key!(security.webhook.ca, "a file with the certificates that it must be signed by").default_is("those that the system trusts").such_as("\"login-ca.pem\"").live(),
+    key!(security.webhook.timeout, "how long it may take").live(),
+    key!(security.webhook.at_once, "questions that it is asked at once; four times as many may wait").live(),
+    key!(security.attempts.window, "after which time failed attempts are forgotten").live(),
+    key!(security.attempts.principal_and_address, "failed attempts of one principal from one address before it is refused; 0 for any number").live(),
+    key!(security.attempts.address, "failed attempts of one address before it is refused; 0 for any number").live(),
+    key!(security.attempts.principal, "failed attempts of one principal before it has to wait; 0 for any number").live(),
+    key!(security.attempts.delay, "how long it has to wait").live(),
     key!(http.origins, "web pages that may connect: `any`, `same` for those of the host that they connect to, or a list such as `[\"https://app.example\"]`").live(),
     key!(operations.listen, "where operators ask, see operations.md: health, metrics; `off` for nowhere"),
     key!(audit.file, "where the audit log is appended to").default_is("none").such_as("\"audit.log\""),
@@ -270,9 +252,9 @@ pub(super) static KEYS: &[Key] = &[
     key!(limits.request_target, "bytes of its path and query").live(),
     key!(limits.request_headers, "its headers").live(),
     entry!(listener as listeners.address, "address and port; port 0 takes a free one"),
-    entry!(listener as listeners.certificate, "with TLS: the server's certificate, then those between it and its root").live().reads().such_as("\"server.pem\""),
-    entry!(listener as listeners.key, "and its private key, without a passphrase").live().reads().such_as("\"server.key\""),
-    entry!(listener as listeners.client_ca, "the authorities that sign the certificates of clients").live().reads().such_as("\"clients.pem\""),
+    entry!(listener as listeners.certificate, "with TLS: the server's certificate, then those between it and its root").live().such_as("\"server.pem\""),
+    entry!(listener as listeners.key, "and its private key, without a passphrase").live().such_as("\"server.key\""),
+    entry!(listener as listeners.client_ca, "the authorities that sign the certificates of clients").live().such_as("\"clients.pem\""),
     entry!(listener as listeners.client_certificates, "whether clients show certificates: `none`, `optional` or `required`").live().such_as("\"required\""),
     entry!(path as paths.path, "the path; the most specific one counts").live().such_as("\"reports\""),
     entry!(path as paths.timeout, "instead of `request_timeout`").live().such_as("\"2m\""),

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::config::ConfigError;
-use crate::config::Origin;
 use crate::config::Problem;
 use crate::config::Refused;
+use crate::config::Source;
 use crate::config::check::invalid;
 use crate::config::keys::KEYS;
 use crate::config::keys::Key;
@@ -53,7 +53,7 @@ pub struct Loaded {
     /// What counts.
     pub config: Config,
     /// By the name of the key with the number of a list's entry, `path.0.timeout`: those that have been said.
-    pub origins: BTreeMap<String, Origin>,
+    pub sources: BTreeMap<String, Source>,
     /// What is not wrong, but probably not meant.
     pub warnings: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub struct Value {
     /// In TOML; `None` if there is none.
     pub value: Option<String>,
     /// Who has said so.
-    pub origin: Origin,
+    pub source: Source,
 }
 
 impl Layers {
@@ -86,7 +86,7 @@ impl Layers {
             match fs::read_to_string(path) {
                 Ok(text) => loader.file(path, &text),
                 Err(error) => loader.wrong(
-                    Origin::Default,
+                    Source::Default,
                     ConfigError::Unreadable { path: path.clone(), problem: error.to_string() },
                 ),
             }
@@ -103,7 +103,7 @@ impl Loaded {
     pub fn values(&self) -> Vec<Value> {
         let value = |key: &Key, (name, index): (String, usize)| Value {
             value: (key.get)(&self.config, index),
-            origin: self.origins.get(&name).cloned().unwrap_or_default(),
+            source: self.sources.get(&name).cloned().unwrap_or_default(),
             key: name,
         };
         KEYS.iter()
@@ -111,22 +111,11 @@ impl Loaded {
             .collect()
     }
 
-    /// The files that are named and cannot be read.
+    /// A problem of this configuration with where its key got its value from.
     #[must_use]
-    pub fn unreadable_files(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for key in KEYS.iter().filter(|key| key.is_read()) {
-            for (name, index) in names(key, &self.config) {
-                let Some(file) = (key.file)(&self.config, index) else { continue };
-                if let Err(error) = fs::read(file) {
-                    let origin = self.origins.get(&name).cloned().unwrap_or_default();
-                    let problem = format!("cannot be read from {}: {error}", file.display());
-                    let error = invalid(name, problem, "name a file that the server may read");
-                    problems.push(Problem { origin, error });
-                }
-            }
-        }
-        problems
+    pub fn blame(&self, error: ConfigError) -> Problem {
+        let source = error.key().and_then(|key| self.sources.get(key));
+        Problem { source: source.cloned().unwrap_or_default(), error }
     }
 }
 
@@ -152,19 +141,19 @@ fn full_name(name: &str, index: usize) -> String {
 impl Loader {
     pub(super) fn new() -> Self {
         let loaded =
-            Loaded { config: Config::default(), origins: BTreeMap::new(), warnings: Vec::new() };
+            Loaded { config: Config::default(), sources: BTreeMap::new(), warnings: Vec::new() };
         Self { loaded, problems: Vec::new() }
     }
 
-    pub(super) fn wrong(&mut self, origin: Origin, error: ConfigError) {
-        self.problems.push(Problem { origin, error });
+    pub(super) fn wrong(&mut self, source: Source, error: ConfigError) {
+        self.problems.push(Problem { source, error });
     }
 
-    pub(super) fn unknown(&mut self, origin: Origin, key: String) {
+    pub(super) fn unknown(&mut self, source: Source, key: String) {
         let tables =
             KEYS.iter().filter_map(|key| key.name().rsplit_once('.')).map(|(table, _)| table);
         let nearest = nearest(&key, KEYS.iter().map(Key::name).chain(tables)).map(str::to_owned);
-        self.wrong(origin, ConfigError::Unknown { key, nearest });
+        self.wrong(source, ConfigError::Unknown { key, nearest });
     }
 
     /// Sets one value. `shown` is what was written.
@@ -173,15 +162,15 @@ impl Loader {
         (key, index): (&Key, usize),
         given: &Given<'_>,
         shown: &str,
-        origin: Origin,
+        source: Source,
     ) {
         let name =
             if key.list().is_some() { full_name(key.name(), index) } else { key.name().to_owned() };
         if (key.set)(&mut self.loaded.config, index, given) {
-            self.loaded.origins.insert(name, origin);
+            self.loaded.sources.insert(name, source);
         } else {
             let fix = format!("write {}", (key.expected)());
-            self.wrong(origin, invalid(name, format!("is {shown}"), fix));
+            self.wrong(source, invalid(name, format!("is {shown}"), fix));
         }
     }
 
@@ -189,14 +178,14 @@ impl Loader {
     pub(super) fn clear(&mut self, list: &List) {
         (list.clear)(&mut self.loaded.config);
         let prefix = format!("{}.", list.name);
-        self.loaded.origins.retain(|name, _| !name.starts_with(&prefix));
+        self.loaded.sources.retain(|name, _| !name.starts_with(&prefix));
     }
 
     /// Adds an entry, and returns its number.
-    pub(super) fn grow(&mut self, list: &List, origin: &Origin) -> usize {
+    pub(super) fn grow(&mut self, list: &List, source: &Source) -> usize {
         let index = (list.len)(&self.loaded.config);
         (list.grow)(&mut self.loaded.config);
-        self.loaded.origins.insert(format!("{}.{index}", list.name), origin.clone());
+        self.loaded.sources.insert(format!("{}.{index}", list.name), source.clone());
         index
     }
 
@@ -208,9 +197,9 @@ impl Loader {
         // Entries of a list come in their order.
         ours.sort();
         for (name, value) in ours {
-            let origin = Origin::Environment(name.clone());
+            let source = Source::Environment(name.clone());
             if let Some((key, index)) = find_variable(name) {
-                self.bare((key, index), value, origin);
+                self.bare((key, index), value, source);
             } else if !is_foreign(name, foreign) {
                 let mut warning = format!("nothing is known of the environment variable {name}");
                 let known: Vec<_> = KEYS.iter().map(Key::variable).collect();
@@ -231,30 +220,30 @@ impl Loader {
             }
         }
         for (flag, found) in known {
-            let origin = Origin::Flag(flag.name.clone());
+            let source = Source::Flag(flag.name.clone());
             match found {
-                Some(place) => self.bare(place, &flag.value, origin),
-                None => self.unknown(origin, flag.key.clone()),
+                Some(place) => self.bare(place, &flag.value, source),
+                None => self.unknown(source, flag.key.clone()),
             }
         }
     }
 
     /// Sets a value that does not say its type.
-    fn bare(&mut self, (key, index): (&Key, usize), value: &str, origin: Origin) {
+    fn bare(&mut self, (key, index): (&Key, usize), value: &str, source: Source) {
         if let Some(list) = key.list().and_then(list) {
             let len = (list.len)(&self.loaded.config);
             if index > len {
                 let problem = format!("is number {index}, but there are {len} before it");
                 let fix = "number entries from 0 on";
-                return self.wrong(origin, invalid(full_name(key.name(), index), problem, fix));
+                return self.wrong(source, invalid(full_name(key.name(), index), problem, fix));
             }
             if index == len {
-                self.grow(list, &origin);
+                self.grow(list, &source);
             }
         }
         // Relative paths are relative to where the command runs.
         let given = Given { form: Form::Bare(value), folder: Path::new("") };
-        self.set((key, index), &given, &quoted(value), origin);
+        self.set((key, index), &given, &quoted(value), source);
     }
 
     pub(super) fn finish(mut self) -> Result<Loaded, Refused> {
@@ -266,9 +255,8 @@ impl Loader {
             if error.key().is_some_and(|key| known.contains(key)) {
                 continue;
             }
-            let origin = error.key().and_then(|key| self.loaded.origins.get(key));
-            let origin = origin.cloned().unwrap_or_default();
-            self.wrong(origin, error);
+            let problem = self.loaded.blame(error);
+            self.problems.push(problem);
         }
         if self.problems.is_empty() {
             Ok(self.loaded)
@@ -282,10 +270,10 @@ impl Loader {
         for list in LISTS {
             for index in 0..(list.len)(&self.loaded.config) {
                 let name = full_name(list.required, index);
-                let begun = self.loaded.origins.get(&format!("{}.{index}", list.name)).cloned();
-                if let Some(origin) = begun.filter(|_| !self.loaded.origins.contains_key(&name)) {
+                let begun = self.loaded.sources.get(&format!("{}.{index}", list.name)).cloned();
+                if let Some(source) = begun.filter(|_| !self.loaded.sources.contains_key(&name)) {
                     let fix = format!("write it into the [[{}]] table", list.name);
-                    self.wrong(origin, invalid(name, "is missing", fix));
+                    self.wrong(source, invalid(name, "is missing", fix));
                 }
             }
         }

@@ -10,15 +10,29 @@ use crate::config::keys::LISTS;
 /// commented out, so that it changes nothing: `#` and a space begin a remark, `#` alone a setting.
 #[must_use]
 pub fn default_file() -> String {
+    file(&[])
+}
+
+/// The same for a new server, with a security store and a listener on this host alone: nothing goes out unencrypted
+/// before somebody says so.
+#[must_use]
+pub fn initial_file() -> String {
+    file(&["security.store", "listener.address"])
+}
+
+/// With these settings in effect.
+fn file(effective: &[&str]) -> String {
     let mut file = HEADING.to_owned();
     let mut table = "";
     for key in KEYS {
         let (of, field) = key.name().rsplit_once('.').unwrap_or(("", key.name()));
         if of != table {
             table = of;
-            file.push_str(&heading(table));
+            let is_used = effective.iter().any(|name| name.strip_prefix(table).is_some());
+            file.push_str(&heading(table, is_used));
         }
-        file.push_str(&format!("\n# {}\n#{field} = {}\n", remark(key), shown(key)));
+        let mark = if effective.contains(&key.name()) { "" } else { "#" };
+        file.push_str(&format!("\n# {}\n{mark}{field} = {}\n", remark(key), shown(key)));
     }
     file
 }
@@ -43,9 +57,10 @@ pub fn key_table() -> String {
     table
 }
 
-fn heading(table: &str) -> String {
+fn heading(table: &str, is_used: bool) -> String {
+    let mark = if is_used { "" } else { "#" };
     match LISTS.iter().find(|list| list.name == table) {
-        Some(list) => format!("\n# {}.\n#[[{table}]]\n", capital(list.about)),
+        Some(list) => format!("\n# {}.\n{mark}[[{table}]]\n", capital(list.about)),
         None => format!("\n[{table}]\n"),
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Origin {
+pub enum Source {
     /// Nobody has said anything.
     #[default]
     Default,
@@ -67,7 +67,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where the value came from that is wrong.
-    pub origin: Origin,
+    pub source: Source,
     /// What is wrong.
     pub error: ConfigError,
 }
@@ -97,7 +97,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -112,9 +112,9 @@ impl fmt::Display for Origin {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Default => write!(f, "{}", self.error),
-            origin => write!(f, "{origin}: {}", self.error),
+        match &self.source {
+            Source::Default => write!(f, "{}", self.error),
+            source => write!(f, "{source}: {}", self.error),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! How a value of the configuration is written, in TOML and in the environment: the one home of each type's syntax.
-//! What a value means is not known here.
+//! How a value of the configuration is written, in TOML and in the environment: the one home of each type's syntax;
+//! `lists` has those of many values. What a value means is not known here.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+mod lists;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,7 +14,6 @@ use toml::de::DeValue;
 use crate::config::ClientCertificates;
 use crate::config::LogFormat;
 use crate::config::NameIn;
-use crate::config::Network;
 use crate::config::OperationsAddress;
 use crate::config::Origins;
 use crate::config::span::Span;
@@ -41,11 +40,6 @@ pub(super) trait Setting: Sized {
 
     /// In TOML; `None` if there is no value.
     fn show(&self) -> Option<String>;
-
-    /// The file that it names.
-    fn file(&self) -> Option<&Path> {
-        None
-    }
 }
 
 impl<'a> Given<'a> {
@@ -53,38 +47,6 @@ impl<'a> Given<'a> {
         match self.form {
             Form::Toml(value) => value.as_str(),
             Form::Bare(text) => Some(text),
-        }
-    }
-
-    /// The items of a list.
-    fn texts(&self) -> Option<Vec<&'a str>> {
-        match self.form {
-            Form::Toml(value) => {
-                value.as_array()?.iter().map(|item| item.get_ref().as_str()).collect()
-            }
-            Form::Bare(text) => Some(text.split(',').map(str::trim).collect()),
-        }
-    }
-
-    /// The keys of a table with their values.
-    fn pairs(&self) -> Option<Vec<(String, Given<'a>)>> {
-        let folder = self.folder;
-        match self.form {
-            Form::Toml(value) => {
-                let pairs = value.as_table()?.iter().map(|(key, value)| {
-                    let form = Form::Toml(value.get_ref());
-                    (key.get_ref().to_string(), Given { form, folder })
-                });
-                Some(pairs.collect())
-            }
-            Form::Bare(text) => text
-                .split(',')
-                .map(|pair| {
-                    // Names of certificates have equals signs, what they are mapped to has not.
-                    let (key, value) = pair.trim().rsplit_once('=')?;
-                    Some((key.to_owned(), Given { form: Form::Bare(value), folder }))
-                })
-                .collect(),
         }
     }
 
@@ -216,100 +178,6 @@ impl Setting for PathBuf {
     fn show(&self) -> Option<String> {
         Some(quoted(&self.to_string_lossy()))
     }
-
-    fn file(&self) -> Option<&Path> {
-        Some(self)
-    }
-}
-
-impl Setting for Vec<String> {
-    fn expected() -> String {
-        "a list of texts, such as [\"a\", \"b\"]".to_owned()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        Some(given.texts()?.into_iter().map(str::to_owned).collect())
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(listed(self))
-    }
-}
-
-impl Setting for BTreeSet<String> {
-    fn expected() -> String {
-        Vec::<String>::expected()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        Some(given.texts()?.into_iter().map(str::to_owned).collect())
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(listed(&self.iter().collect::<Vec<_>>()))
-    }
-}
-
-impl Setting for Vec<PathBuf> {
-    fn expected() -> String {
-        "a list of files, such as [\"a.pem\", \"b.pem\"]".to_owned()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        Some(given.texts()?.into_iter().map(|name| given.folder.join(name)).collect())
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(listed(&self.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>()))
-    }
-}
-
-impl Setting for BTreeMap<String, String> {
-    fn expected() -> String {
-        "a table of texts, such as { Key = \"value\" }; in the environment Key=value,...".to_owned()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        let pairs = given.pairs()?.into_iter();
-        pairs.map(|(key, value)| Some((key, value.text()?.to_owned()))).collect()
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(table(self.iter().map(|(key, value)| (key, quoted(value)))))
-    }
-}
-
-impl Setting for BTreeMap<String, BTreeSet<String>> {
-    fn expected() -> String {
-        "a table of lists, such as { name = [\"a\", \"b\"] }; in the environment name=a,name=b"
-            .to_owned()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        let mut lists = Self::new();
-        for (key, value) in given.pairs()? {
-            lists.entry(key).or_default().extend(BTreeSet::read(&value)?);
-        }
-        Some(lists)
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(table(self.iter().filter_map(|(key, list)| Some((key, list.show()?)))))
-    }
-}
-
-impl Setting for Vec<Network> {
-    fn expected() -> String {
-        "a list of addresses or networks, such as [\"10.1.2.3\", \"10.0.0.0/8\"]".to_owned()
-    }
-
-    fn read(given: &Given<'_>) -> Option<Self> {
-        given.texts()?.into_iter().map(|text| text.parse().ok()).collect()
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(listed(self))
-    }
 }
 
 impl Setting for Origins {
@@ -345,10 +213,6 @@ impl<T: Setting> Setting for Option<T> {
 
     fn show(&self) -> Option<String> {
         self.as_ref().and_then(T::show)
-    }
-
-    fn file(&self) -> Option<&Path> {
-        self.as_ref().and_then(T::file)
     }
 }
 
@@ -403,15 +267,4 @@ words! {
 /// Text as a string of TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-fn listed(items: &[impl ToString]) -> String {
-    let items: Vec<_> = items.iter().map(|item| quoted(&item.to_string())).collect();
-    format!("[{}]", items.join(", "))
-}
-
-/// As an inline table of TOML.
-fn table<'k>(pairs: impl Iterator<Item = (&'k String, String)>) -> String {
-    let pairs: Vec<_> = pairs.map(|(key, value)| format!("{} = {value}", quoted(key))).collect();
-    if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
 }

@@ -27,7 +27,7 @@ pub(super) async fn answer<B>(request: &Request<B>, shared: Arc<Shared>) -> Resp
             text(StatusCode::FORBIDDEN, NOT_DELIBERATE)
         }
         Method::POST => command(request.uri().path(), &shared),
-        _ => not_allowed("Only GET, HEAD and POST mean something here.\n", "GET, HEAD, POST"),
+        _ => neither(request.uri().path()),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -50,8 +50,7 @@ async fn read(path: &str, shared: Arc<Shared>) -> Response<String> {
                 }
             }
         }
-        "/drain" => not_allowed("This changes something, so it is a POST.\n", "POST"),
-        _ => text(StatusCode::NOT_FOUND, NOTHING_HERE),
+        _ => neither(path),
     }
 }
 
@@ -62,6 +61,14 @@ fn command(path: &str, shared: &Shared) -> Response<String> {
             shared.readiness.advance_to(Readiness::Draining);
             text(StatusCode::ACCEPTED, "draining\n")
         }
+        _ => neither(path),
+    }
+}
+
+/// To a request that is not the one that this path is for.
+fn neither(path: &str) -> Response<String> {
+    match path {
+        "/drain" => not_allowed("This changes something, so it is a POST.\n", "POST"),
         _ if READABLE.contains(&path) => {
             not_allowed("This can only be read, with GET.\n", "GET, HEAD")
         }

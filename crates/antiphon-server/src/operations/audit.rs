@@ -90,6 +90,26 @@ pub(crate) enum Event<'a> {
         address: String,
         reason: String,
     },
+    /// A client was refused before anybody was asked, because attempts have failed.
+    TooManyAttempts {
+        session: Option<String>,
+        principal: &'a str,
+        address: String,
+    },
+    /// A session has changed principals or roles, or was refused to.
+    Security {
+        session: String,
+        principal: &'a str,
+        of: &'static str,
+        commands: usize,
+        changed: bool,
+    },
+    /// The configuration and the files that it names were read again.
+    Reload {
+        changed: &'a [&'static str],
+        waiting: &'a [&'static str],
+        store: bool,
+    },
     Registration {
         session: String,
         path: &'a str,

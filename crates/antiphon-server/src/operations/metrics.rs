@@ -24,6 +24,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::auth::Counted;
+use crate::auth::HeldUp;
 use crate::door::Refused;
 use crate::operations::audit;
 use crate::operations::figures::seconds;
@@ -52,6 +53,7 @@ struct Snapshot {
     failed: Vec<([String; 1], u64)>,
     turned_away: Vec<(Refused, u64)>,
     authentications: Vec<(String, Counted)>,
+    held_up: HeldUp,
     blocked: Histogram,
     filters: Histogram,
     audit: audit::Counts,
@@ -68,11 +70,8 @@ impl Snapshot {
             connections: figures.connections.load(Relaxed),
             failed: figures.failed.counts(),
             turned_away: shared.door.refusals().collect(),
-            authentications: shared
-                .authenticators
-                .results()
-                .map(|(link, counted)| (link.to_owned(), counted))
-                .collect(),
+            authentications: shared.authenticators.results(),
+            held_up: shared.authenticators.held_up(),
             blocked: figures.blocked.clone(),
             filters: figures.filters.clone(),
             audit: shared.audit.counts(),
@@ -223,6 +222,11 @@ impl Snapshot {
                 authentications.count(&[("link", link), ("result", result)], count)?;
             }
         }
+        let help =
+            "Clients that were not asked for credentials at once, since attempts had failed before";
+        let mut held_up = page.counter("antiphon_authentication_attempts", help)?;
+        held_up.count(&[("result", "refused")], self.held_up.refused)?;
+        held_up.count(&[("result", "delayed")], self.held_up.delayed)?;
         let help = "How long authenticators took, in all";
         let mut took = page.counter("antiphon_authentication_seconds", help)?;
         for (link, counted) in &self.authentications {
@@ -334,7 +338,7 @@ impl Family<'_> {
 const OTHER: &str = "/other/";
 
 /// Those that the broker or the server gives.
-const CLOSE_REASONS: [CloseReason; 15] = [
+const CLOSE_REASONS: [CloseReason; 14] = [
     CloseReason::ConnectionLost,
     CloseReason::IoException,
     CloseReason::ClientUnresponsive,
@@ -346,7 +350,6 @@ const CLOSE_REASONS: [CloseReason; 15] = [
     CloseReason::Aborted,
     CloseReason::LostMessages,
     CloseReason::ClosedByController,
-    CloseReason::FailedOver,
     CloseReason::Expired,
     CloseReason::Revoked,
     CloseReason::SessionTakenOver,

@@ -90,7 +90,15 @@ pub fn verify(password: &str, hash: &str) -> bool {
         return false;
     }
     let Ok(hash) = parse(hash) else { return false };
+    #[cfg(test)]
+    HASHED.with(|cost| cost.borrow_mut().push(hash.params.to_string()));
     Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The costs of the hashes that this thread has made to verify passwords.
+    pub(crate) static HASHED: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Takes the time of [`verify`], for a name that has no hash, so that the time does not tell which names exist.

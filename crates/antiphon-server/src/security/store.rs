@@ -144,6 +144,11 @@ impl Store {
         Ok(Self::new(path, contents))
     }
 
+    /// One that holds nothing and is in no file.
+    pub(crate) fn nowhere() -> Self {
+        Self::new(Path::new(""), Contents::default())
+    }
+
     fn new(path: &Path, contents: Contents) -> Self {
         let current = RwLock::new(Arc::new(contents));
         Self { path: path.to_owned(), current, turn: Mutex::new(()) }

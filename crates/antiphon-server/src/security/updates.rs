@@ -10,6 +10,7 @@ use antiphon_broker::access::Principals;
 use antiphon_broker::access::Security;
 use antiphon_broker::access::script::Passwords;
 use antiphon_broker::access::script::ScriptError;
+use antiphon_wire::ids::SessionId;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::task::spawn_blocking;
@@ -19,6 +20,8 @@ use tracing::info;
 use crate::flush;
 use crate::flush::Session;
 use crate::line::Line;
+use crate::operations::audit;
+use crate::operations::audit::Event;
 use crate::security::Contents;
 use crate::security::Store;
 use crate::security::StoreError;
@@ -89,6 +92,7 @@ impl Updates {
         tokio::spawn(async move {
             let outcome = carry_out(&shared, &update).await;
             let by = &update.by;
+            shared.audit.write(|| event(&update, session.id(), outcome.is_ok()));
             match &outcome {
                 Ok(()) => info!(session = %session.id(), by, "security changed"),
                 Err(errors) => {
@@ -122,18 +126,27 @@ impl Updates {
         Ok(())
     }
 
-    /// Reads the store again. Open sessions may do what their roles say from here on.
+    /// Reads the store again, and tells whether it has changed. Open sessions may do what their roles say from here on.
     ///
     /// # Errors
     /// The store cannot be read; then nothing changes.
-    pub(crate) fn reload(&self, broker: &Broker<Line>) -> Result<(), StoreError> {
-        if let Home::Store(store) = &self.home {
-            let _telling = self.telling.lock();
-            store.reload()?;
-            tell(broker, Contents::clone(&store.current()));
-        }
-        Ok(())
+    pub(crate) fn reload(&self, broker: &Broker<Line>) -> Result<bool, StoreError> {
+        let Home::Store(store) = &self.home else { return Ok(false) };
+        let _telling = self.telling.lock();
+        let has_changed = store.reload()?;
+        tell(broker, Contents::clone(&store.current()));
+        Ok(has_changed)
     }
+}
+
+/// Who has changed what, without what: commands have passwords in them.
+fn event(update: &SecurityUpdate, session: SessionId, changed: bool) -> Event<'_> {
+    let (of, commands) = match &update.script {
+        Script::Principals(script) => ("principals", script.len()),
+        Script::Roles(script) => ("roles", script.len()),
+    };
+    let (session, principal) = (session.to_string(), audit::shown(&update.by));
+    Event::Security { session, principal, of, commands, changed }
 }
 
 fn tell(broker: &Broker<Line>, contents: Contents) {
@@ -240,6 +253,21 @@ mod tests {
         assert_eq!((errors.len(), errors[0].line()), (1, 2));
         assert_eq!(stored(), before);
         assert!(broker.principals().get("alice").is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_stored_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("security.toml");
+        let store = Arc::new(Store::create(&path, Contents::default()).unwrap());
+        let broker: Broker<Line> = Broker::new(BrokerConfig::default());
+        let updates = Updates::new(Home::Store(Arc::clone(&store)));
+        folder.close().unwrap();
+        let add = principals("add principal 'alice' 'long enough'");
+        let errors = updates.apply(&broker, "root", &add).unwrap_err();
+        assert!(errors[0].message().contains("cannot be written"), "{errors:?}");
+        assert!(broker.principals().get("alice").is_none());
+        assert_eq!(store.verify("alice", "long enough"), Verdict::Unknown);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::client::Frame;
 use crate::client::TestServer;
 use crate::client::within;
 
-const SECRET: &str = "a secret of more than thirty-two bytes";
+pub(crate) const SECRET: &str = "a secret of more than thirty-two bytes";
 
 fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -39,15 +39,20 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn token(subject: &str, expires: u64) -> String {
+pub(crate) fn token(subject: &str, expires: u64) -> String {
+    signed(SECRET, subject, expires)
+}
+
+/// A token by whoever knows this secret.
+pub(crate) fn signed(secret: &str, subject: &str, expires: u64) -> String {
     let part = |json: serde_json::Value| base64url(json.to_string().as_bytes());
     let claims = json!({"sub": subject, "exp": expires, "roles": ["CLIENT"]});
     let message = format!("{}.{}", part(json!({"alg": "HS256"})), part(claims));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = hmac::sign(&key, message.as_bytes());
     format!("{message}.{}", base64url(signature.as_ref()))
 }
@@ -64,7 +69,7 @@ fn with_tokens() -> (TestServer, TempDir) {
     (server, folder)
 }
 
-async fn connect(address: SocketAddr, principal: &str, token: &str) -> Client {
+pub(crate) async fn connect(address: SocketAddr, principal: &str, token: &str) -> Client {
     let mut credentials = vec![1];
     antiphon_wire::codec::put_bytes(&mut credentials, token.as_bytes());
     let password = base64url(&credentials);

@@ -10,15 +10,16 @@ use antiphon_server::config::Flag;
 use antiphon_server::config::Key;
 use antiphon_server::config::Layers;
 use antiphon_server::config::Loaded;
-use antiphon_server::config::Origin;
+use antiphon_server::config::Source;
 use antiphon_server::config::default_file;
+use antiphon_server::config::initial_file;
 use antiphon_server::config::key_table;
 use antiphon_server::config::keys;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 /// Values in TOML of all types that there are; each key takes some of them.
-const VALUES: [&str; 19] = [
+const VALUES: [&str; 23] = [
     "\"same\"",
     "16000",
     "[\"10.0.0.0/8\", \"::1\"]",
@@ -26,6 +27,7 @@ const VALUES: [&str; 19] = [
     "3000000",
     "7",
     "true",
+    "false",
     "\"9s\"",
     "\"300ms\"",
     "\"127.0.0.2:9\"",
@@ -38,6 +40,9 @@ const VALUES: [&str; 19] = [
     "[\"a\", \"b\"]",
     "\"warn\"",
     "\"optional\"",
+    "\"uri\"",
+    "{ \"a.b\" = \"value\" }",
+    "{ \"CN=a\" = [\"x\", \"y\"], b = [\"z\"] }",
 ];
 
 /// What else an entry of a list must have.
@@ -80,8 +85,19 @@ fn environment_with(key: &Key, value: &str) -> Vec<(String, String)> {
 
 /// A value as it is written in the environment.
 fn bare(value: &str) -> String {
-    let text = value.trim_matches(['[', ']']).replace("\", \"", ",");
-    text.trim_matches('"').to_owned()
+    let table: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
+    let text =
+        |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let items = |value: &toml::Value| -> Vec<_> {
+        value.as_array().map_or_else(|| vec![text(value)], |list| list.iter().map(text).collect())
+    };
+    let pairs = |(key, value): (&String, &toml::Value)| -> Vec<_> {
+        items(value).into_iter().map(|item| format!("{key}={item}")).collect()
+    };
+    match &table["value"] {
+        toml::Value::Table(table) => table.iter().flat_map(pairs).collect::<Vec<_>>().join(","),
+        value => items(value).join(","),
+    }
 }
 
 fn environment(variables: Vec<(String, String)>) -> Layers {
@@ -95,8 +111,13 @@ fn values(loaded: &Loaded) -> BTreeMap<String, Option<String>> {
 
 /// A value without the temporary folder of the file, in which the files are that it names.
 fn portable(value: &str) -> String {
-    let folder = value.split_once("/.tmp").and_then(|(_, rest)| rest.split_once('/'));
-    folder.map_or_else(|| value.to_owned(), |(_, name)| format!("\"{name}"))
+    let mut value = value.to_owned();
+    while let Some(place) = value.find("/.tmp") {
+        let begin = value[..place].rfind('"').unwrap() + 1;
+        let end = place + 1 + value[place + 1..].find('/').unwrap() + 1;
+        value.replace_range(begin..end, "");
+    }
+    value
 }
 
 /// What a file with this text gives, if it is valid.
@@ -115,18 +136,53 @@ fn every_key_can_be_set_by_file_and_by_environment_alike() {
             let Some(file) = from_text(&file_with(key, value)) else { continue };
             let variables = environment(environment_with(key, value)).load();
             let variables = variables.unwrap_or_else(|error| panic!("{}: {error}", key.name()));
-            // A relative name of a file is relative to the configuration file, if it stands in one.
-            let mut shown = values(&file);
-            for value in shown.values_mut().flatten().filter(|value| value.contains("/.tmp")) {
-                let (_, name) = value.rsplit_once('/').unwrap();
-                *value = format!("\"{name}");
-            }
-            assert_eq!(shown, values(&variables), "{} = {value}", key.name());
+            assert_eq!(values(&file), values(&variables), "{} = {value}", key.name());
             assert!(variables.warnings.is_empty(), "{:?}", variables.warnings);
             changes += usize::from(values(&file) != values(&Layers::default().load().unwrap()));
         }
         assert!(changes > 0, "{} cannot be set", key.name());
     }
+}
+
+#[test]
+fn relative_names_are_relative_to_the_file_and_in_the_environment_to_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("antiphon.toml");
+    let text = "[security]\nstore = \"security.toml\"\n\
+        [security.jwt]\nkeys = [\"keys/a.pem\", \"/b.pem\"]\nsecret = \"../secret\"\n\
+        [security.webhook]\nca = \"ca.pem\"\n[audit]\nfile = \"audit.log\"\n\
+        [[listener]]\naddress = \"127.0.0.1:1\"\ncertificate = \"server.pem\"\nkey = \"/server.key\"\n";
+    fs::write(&path, text).unwrap();
+    let environment = vec![("ANTIPHON_SECURITY_WEBHOOK_CA".to_owned(), "other.pem".to_owned())];
+    let layers = Layers { file: Some(path), environment, ..Layers::default() };
+    let Config { security, audit, listeners, .. } = layers.load().unwrap().config;
+    let here = |name: &str| folder.path().join(name);
+    assert_eq!(security.store, Some(here("security.toml")));
+    assert_eq!(security.jwt.keys, [here("keys/a.pem"), "/b.pem".into()]);
+    assert_eq!(security.jwt.secret, Some(here("../secret")));
+    assert_eq!(security.webhook.ca, Some("other.pem".into()));
+    assert_eq!(audit.file, Some(here("audit.log")));
+    assert_eq!(listeners[0].certificate, Some(here("server.pem")));
+    assert_eq!(listeners[0].key, Some("/server.key".into()));
+}
+
+#[test]
+fn the_initial_file_has_a_store_and_listens_on_this_host_alone() {
+    let loaded = from_text(&initial_file()).unwrap();
+    let said: Vec<_> =
+        loaded.values().into_iter().filter(|value| value.source != Source::Default).collect();
+    let said: Vec<_> = said
+        .iter()
+        .map(|value| (value.key.as_str(), value.value.as_deref().map(portable)))
+        .collect();
+    let expected = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        said,
+        [
+            ("security.store", expected("\"security.toml\"")),
+            ("listener.0.address", expected("\"127.0.0.1:8080\"")),
+        ]
+    );
 }
 
 #[test]
@@ -142,7 +198,7 @@ fn the_default_file_says_what_the_defaults_are() {
     let defaults = values(&Layers::default().load().unwrap());
     let loaded = from_text(&file).unwrap();
     assert_eq!(values(&loaded), defaults);
-    assert!(loaded.values().iter().all(|value| value.origin == Origin::Default));
+    assert!(loaded.values().iter().all(|value| value.source == Source::Default));
     // With every setting in effect, all that is no example is still a default.
     let effective: Vec<_> = file
         .lines()
@@ -158,7 +214,7 @@ fn the_default_file_says_what_the_defaults_are() {
             Some(list) => format!("{list}.0{}", &key.name()[list.len()..]),
             None => key.name().to_owned(),
         };
-        assert!(loaded.origins.contains_key(&name), "{name} is not in the default file");
+        assert!(loaded.sources.contains_key(&name), "{name} is not in the default file");
         if key.example().is_none() {
             assert_eq!(shown[&name], defaults[&name], "{name}");
         }
@@ -225,24 +281,24 @@ proptest! {
         for found in loaded.values() {
             let index = keys().iter().position(|key| key.name() == found.key);
             let said = index.and_then(|index| {
-                let flag = flags.get(&index).map(|value| (value, Origin::Flag("--flag".to_owned())));
+                let flag = flags.get(&index).map(|value| (value, Source::Flag("--flag".to_owned())));
                 let variable = environment
                     .get(&index)
-                    .map(|value| (value, Origin::Environment(keys()[index].variable())));
+                    .map(|value| (value, Source::Environment(keys()[index].variable())));
                 flag.or(variable)
             });
             match (said, index.and_then(|index| file.get(&index))) {
-                (Some((value, origin)), _) => {
-                    prop_assert_eq!(found.origin, origin);
+                (Some((value, source)), _) => {
+                    prop_assert_eq!(found.source, source);
                     prop_assert_eq!(bare(&portable(&found.value.unwrap())), bare(value));
                 }
                 (None, Some(value)) => {
-                    let is_in_file = matches!(found.origin, Origin::File { .. });
-                    prop_assert!(is_in_file, "{}", found.origin);
+                    let is_in_file = matches!(found.source, Source::File { .. });
+                    prop_assert!(is_in_file, "{}", found.source);
                     prop_assert_eq!(bare(&portable(&found.value.unwrap())), bare(value));
                 }
                 (None, None) => {
-                    prop_assert_eq!(found.origin, Origin::Default);
+                    prop_assert_eq!(found.source, Source::Default);
                     prop_assert_eq!(&found.value.as_deref().map(portable), &defaults[&found.key]);
                 }
             }
@@ -254,7 +310,7 @@ proptest! {
 fn a_place_in_the_file_is_named_to_the_column() {
     let loaded =
         from_text("dev = false\n[limits]\n  sessions = 5\n[[path]]\npath = \"a\"").unwrap();
-    let place = |key: &str| loaded.origins[key].to_string();
+    let place = |key: &str| loaded.sources[key].to_string();
     assert!(
         place("limits.sessions").ends_with("antiphon.toml:3:14"),
         "{}",

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `access` | which call needs which permission, and which stock role has it; the tables are in `../access` |
 //! | `authentication` | who is let in, and for how long |
+//! | `client_certificates`, `webhook` | a login over TLS from end to end, with the SDK and with a service |
+//! | `reloading` | what a reload changes while sessions are open, and that it is all or nothing |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
 //! | `certificate_files` | what is said about files that are of no use |
 //! | `door` | limits on connections |
@@ -33,6 +35,7 @@ mod authentication;
 mod certificate_files;
 mod certificates;
 mod client;
+mod client_certificates;
 mod configuration;
 mod door;
 mod draining;
@@ -47,8 +50,10 @@ mod malformed;
 mod messages;
 mod operations;
 mod reconnecting;
+mod reloading;
 mod security;
 mod slow;
 #[path = "../access/mod.rs"]
 mod table;
 mod tls;
+mod webhook;

@@ -1,6 +1,7 @@
 //! What operators are told over HTTP, in raw bytes.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 
@@ -46,7 +47,7 @@ async fn metrics(operations: SocketAddr) -> String {
 }
 
 /// Every value by its name and labels.
-async fn values(operations: SocketAddr) -> BTreeMap<String, f64> {
+pub(crate) async fn values(operations: SocketAddr) -> BTreeMap<String, f64> {
     let text = metrics(operations).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let value = |line: &str| {
@@ -171,6 +172,8 @@ async fn the_names_of_metrics_do_not_change() {
     antiphon_connections counter
     antiphon_handshakes_failed counter
     antiphon_authentications counter
+    antiphon_authentication_attempts counter
+    antiphon_authentication_seconds counter
     antiphon_audit_events counter
     antiphon_state gauge
     antiphon_build info
@@ -182,6 +185,47 @@ async fn the_names_of_metrics_do_not_change() {
     process_max_fds gauge
     ");
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// Whatever is on the page is explained: every name with its labels in its row, and every value of a label that does not
+/// come from elsewhere in a row that has the label; outcomes have a table of their own.
+#[tokio::test]
+async fn the_documentation_has_every_metric_and_label() {
+    let (_server, operations) = start();
+    let text = metrics(operations).await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, metrics) = page.split_once("## Metrics\n").unwrap();
+    let rows: Vec<_> = metrics.lines().filter(|line| line.starts_with("| `")).collect();
+    let mut missing = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (sample, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));
+        let family =
+            ["_count", "_sum", "_bucket"].into_iter().find_map(|end| name.strip_suffix(end));
+        let name = format!("`{}`", family.unwrap_or(name));
+        let Some(row) = rows.iter().find(|row| row.contains(&name)) else {
+            missing.insert(name);
+            continue;
+        };
+        let labels = labels.trim_end_matches('}').split(',').filter_map(|l| l.split_once('='));
+        // A bound is no label that anybody chooses by.
+        for (label, value) in labels.filter(|(label, _)| *label != "le") {
+            let (label, value) = (format!("`{label}`"), format!("`{}`", value.trim_matches('"')));
+            if !row.contains(&label) {
+                missing.insert(format!("{label} of {name}"));
+            }
+            let is_told = match label.as_str() {
+                "`path`" | "`version`" | "`link`" => true,
+                "`outcome`" => page.contains(&format!("| {value} |")),
+                _ => rows.iter().any(|row| row.contains(&label) && row.contains(&value)),
+            };
+            if !is_told {
+                missing.insert(format!("{value} of {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/operations.md does not have {missing:?}");
 }
 
 #[tokio::test]
@@ -225,8 +269,8 @@ async fn figures_say_what_was_done() {
         ("antiphon_filter_seconds_count".to_owned(), 1.0),
         ("antiphon_connections_total".to_owned(), 3.0),
         ("antiphon_handshakes_failed_total{reason=\"authentication_failed\"}".to_owned(), 1.0),
-        ("antiphon_authentications_total{link=\"development\",result=\"allowed\"}".to_owned(), 2.0),
-        ("antiphon_authentications_total{link=\"development\",result=\"denied\"}".to_owned(), 1.0),
+        ("antiphon_authentications_total{link=\"dev\",result=\"allowed\"}".to_owned(), 2.0),
+        ("antiphon_authentications_total{link=\"dev\",result=\"abstained\"}".to_owned(), 1.0),
         ("antiphon_state{state=\"ready\"}".to_owned(), 1.0),
     ] {
         assert_eq!(values.get(&name), Some(&expected), "{name} in {values:#?}");

@@ -29,7 +29,7 @@ impl Encode for Void {
 }
 
 /// Has a script applied; returns the reports on it.
-async fn update(client: &mut Client, service: Service, script: &str) -> Vec<String> {
+pub(crate) async fn update(client: &mut Client, service: Service, script: &str) -> Vec<String> {
     client.request(service, 1, &UpdateSecurity { script }).await;
     let message = client.expect_message().await;
     let Ok(Message::Response { body, .. }) = Message::decode(&message) else {

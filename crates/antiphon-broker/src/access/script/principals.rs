@@ -66,6 +66,13 @@ pub trait Passwords {
 }
 
 impl PrincipalsScript {
+    /// How many commands it has.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks for that")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reads a script.
     ///
     /// # Errors

@@ -67,6 +67,13 @@ pub enum RoleCommand {
 }
 
 impl RolesScript {
+    /// How many commands it has.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks for that")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reads a script.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! JSON Web Tokens. A token comes as the password or as custom credentials; what is no token is left to others.
 //!
-//! The key decides which algorithm a token must be signed with, never the token. Keys are read when the server starts.
+//! The key decides which algorithm a token must be signed with, never the token. Keys are read when the server starts and at a
+//! reload.
 
 mod claims;
 mod crypto;

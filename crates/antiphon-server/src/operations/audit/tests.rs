@@ -134,3 +134,62 @@ fn long_principals_are_cut_between_characters() {
     assert_eq!(shown("admin"), "admin");
     assert_eq!(shown(&"é".repeat(1_000)), "é".repeat(MOST_SHOWN));
 }
+
+/// One of each event, with the line that follows from it; a new one does not compile without its place here.
+fn every_event() -> Vec<Event<'static>> {
+    let (session, address) = (|| "1-2".to_owned(), || "10.0.0.1".to_owned());
+    let reason = || "revoked".to_owned();
+    let events = vec![
+        Event::Started { address: address() },
+        Event::Draining,
+        Event::Stopped,
+        Event::Login { session: session(), principal: "p", address: address(), authenticator: "a" },
+        Event::Reauthentication { session: session(), principal: "p", allowed: true },
+        Event::Reconnection { session: session(), address: address() },
+        Event::Refused { principal: "p", address: address(), reason: reason() },
+        Event::TooManyAttempts { session: None, principal: "p", address: address() },
+        Event::Security {
+            session: session(),
+            principal: "p",
+            of: "roles",
+            commands: 1,
+            changed: true,
+        },
+        Event::Reload { changed: &[], waiting: &[], store: true },
+        Event::Registration { session: session(), path: "a" },
+        Event::Deregistration { session: session(), path: "a" },
+        Event::Change { session: session(), by: None, keys: &[], roles: None },
+        Event::Denial { session: session(), service: 1, text: "t" },
+        Event::Close { session: session(), by: None, reason: reason() },
+    ];
+    for event in &events {
+        match event {
+            Event::Started { .. } | Event::Draining | Event::Stopped => {}
+            Event::Login { .. } | Event::Reauthentication { .. } | Event::Reconnection { .. } => {}
+            Event::Refused { .. } | Event::TooManyAttempts { .. } => {}
+            Event::Security { .. } | Event::Reload { .. } => {}
+            Event::Registration { .. } | Event::Deregistration { .. } | Event::Change { .. } => {}
+            Event::Denial { .. } | Event::Close { .. } => {}
+        }
+    }
+    events
+}
+
+#[test]
+fn the_documentation_has_every_event_with_its_fields() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+    let page = fs::read_to_string(path).unwrap();
+    for event in every_event() {
+        let line = serde_json::to_value(Line { time: String::new(), event: &event }).unwrap();
+        let name = format!("`{}`", line["event"].as_str().unwrap());
+        let row = page.lines().find(|row| {
+            let first = row.strip_prefix("| ").and_then(|row| row.split('|').next());
+            first.is_some_and(|cell| cell.contains(&name))
+        });
+        let row = row.unwrap_or_else(|| panic!("docs/operations.md has no event {name}"));
+        for field in line.as_object().unwrap().keys() {
+            let is_everywhere = ["time", "event"].contains(&field.as_str());
+            assert!(is_everywhere || row.contains(&format!("`{field}`")), "{field} in {row}");
+        }
+    }
+}

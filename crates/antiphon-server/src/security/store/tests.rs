@@ -157,3 +157,27 @@ fn what_cannot_be_written_does_not_count() {
     assert_eq!(names(&store), ["alice"]);
     assert_eq!(names(&Store::open(&files.path()).unwrap()), ["alice"]);
 }
+
+/// Whoever measures how long a refusal takes learns nothing about which names there are.
+#[test]
+fn known_and_unknown_names_cost_the_same_hash() {
+    let hash = password::hash("the password").unwrap();
+    let mut contents = Contents::default();
+    contents.put_principal("bob", Principal::new(&hash));
+    let cost_of = |name: &str, text: &str| {
+        password::HASHED.take();
+        let verdict = contents.verify(name, text);
+        (verdict, password::HASHED.take())
+    };
+    let (verdict, right) = cost_of("bob", "the password");
+    assert!(matches!(verdict, Verdict::Known { .. }));
+    let (verdict, wrong) = cost_of("bob", "another one");
+    assert_eq!(verdict, Verdict::Wrong);
+    let (verdict, unknown) = cost_of("nobody", "another one");
+    assert_eq!(verdict, Verdict::Unknown);
+    assert_eq!(right.len(), 1, "{right:?}");
+    assert_eq!((&wrong, &unknown), (&right, &right));
+    // Too long for either, so that neither is hashed.
+    let long = "x".repeat(password::MAXIMUM_BYTES + 1);
+    assert_eq!((cost_of("bob", &long).1, cost_of("nobody", &long).1), (Vec::new(), Vec::new()));
+}
