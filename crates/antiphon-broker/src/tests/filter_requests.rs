@@ -241,7 +241,7 @@ fn a_session_that_opens_later_is_not_among_the_matches() {
 
 #[test]
 fn a_batch_with_a_regular_expression_is_dear_and_others_are_not() {
-    let w = World::new();
+    let mut w = World::new();
     let sender = w.open("alice");
     for (filter, dear) in [("$Principal is 'x'", false), ("$Principal matches '('", true)] {
         let body =

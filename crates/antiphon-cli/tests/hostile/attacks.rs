@@ -182,7 +182,7 @@ async fn send_garbage_instead_of_a_head(
     let mut stranger = Stranger::from(house, server).await?;
     let _ = stranger.send(&Garbage::new(round).bytes(2_000)).await;
     // Some stay until they are cut off.
-    if round % 10 == 0 { stranger.until_cut().await } else { Ok(()) }
+    if round.is_multiple_of(10) { stranger.until_cut().await } else { Ok(()) }
 }
 
 async fn send_garbage_frames(house: u8, server: SocketAddr, round: u64) -> io::Result<()> {
