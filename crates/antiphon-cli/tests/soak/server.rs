@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -18,6 +20,7 @@ use crate::book::lock;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    operations: SocketAddr,
     /// What it logs above the level of information.
     complaints: Arc<Mutex<Vec<String>>>,
     _configuration: tempfile::NamedTempFile,
@@ -35,13 +38,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains(" listens on ") {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server does not start");
-        }
-        let address = line.split(" listens on ").nth(1).unwrap().split(';').next().unwrap();
-        let address = address.parse().unwrap();
+        let address = address_after(&mut log, " listens on ");
+        let operations = address_after(&mut log, " answered on http://");
         let complaints: Arc<Mutex<Vec<String>>> = Arc::default();
         let listening = Arc::clone(&complaints);
         thread::spawn(move || {
@@ -51,7 +49,7 @@ impl Server {
                 .filter(serious)
                 .for_each(|line| lock(&listening).push(line));
         });
-        Self { child, address, complaints, _configuration: configuration }
+        Self { child, address, operations, complaints, _configuration: configuration }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -75,9 +73,34 @@ impl Server {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// What it says itself that is wrong. An audit of the ledger that does not balance is logged as an error.
+    /// What it says itself that is wrong: errors in its log, and a ledger of requests that does not balance when all
+    /// clients are gone.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        lock(&self.complaints).clone()
+        let figures = self.figures();
+        let sum = |name: &str| -> f64 {
+            let of_it = figures.lines().filter(|line| line.starts_with(name));
+            of_it.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        let accepted = sum("antiphon_requests_accepted_total");
+        let ended = sum("antiphon_requests_ended_total");
+        let in_flight = sum("antiphon_requests_in_flight");
+        let mismatches = sum("antiphon_ledger_mismatches_total");
+        let mut complaints = lock(&self.complaints).clone();
+        if accepted == 0.0 || accepted != ended + in_flight || mismatches != 0.0 {
+            complaints.push(format!(
+                "the server's ledger: {accepted} accepted, {ended} ended, {in_flight} in flight, {mismatches} mismatches"
+            ));
+        }
+        complaints
+    }
+
+    /// What it tells operators.
+    fn figures(&self) -> String {
+        let mut stream = TcpStream::connect(self.operations).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut figures = String::new();
+        stream.read_to_string(&mut figures).unwrap();
+        figures
     }
 }
 
@@ -88,6 +111,17 @@ impl Drop for Server {
     }
 }
 
+/// The address in the next line of the log that has `text` before it.
+fn address_after(log: &mut impl BufRead, text: &str) -> SocketAddr {
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server does not start");
+    }
+    let address = line.split(text).nth(1).unwrap();
+    address.split([';', '"', '\n']).next().unwrap().parse().unwrap()
+}
+
 /// Time limits are short, so that faults often meet them.
 const CONFIGURATION: &str = r#"
 dev = true
@@ -96,6 +130,12 @@ ping_period = "2s"
 
 [recovery]
 keep_for = "8s"
+
+[liveness]
+handler_timeout = "3s"
+
+[operations]
+listen = "127.0.0.1:0"
 
 [[listener]]
 address = "127.0.0.1:0"
