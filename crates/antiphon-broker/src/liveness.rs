@@ -70,10 +70,10 @@ impl<X> Broker<X> {
     pub(crate) fn is_noteworthy(&self, session: &Session<X>, now: Millis) -> bool {
         let since = self.patience.silent_since(session);
         let is_silent = |patience| since.after(patience) <= now;
-        session.next_ping() <= now
-            || session.is_connected()
-                && (is_silent(self.patience.with_all)
-                    || session.in_flight() > 0 && is_silent(self.patience.before_asking))
+        session.is_connected()
+            && (session.next_ping() <= now
+                || is_silent(self.patience.with_all)
+                || session.in_flight() > 0 && is_silent(self.patience.before_asking))
     }
 
     /// Pings such a session, or gives its client up.
@@ -109,9 +109,10 @@ impl<X> Broker<X> {
     /// The client of a session is gone, as far as one can tell: nothing that it owes will come, and its connection is of
     /// no use. A session that can be taken up again outlives that, and comes back if its client was there after all.
     fn give_up_client(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        // Held so that it does not say something in this moment.
+        // Held so that it does not say something in this moment, or come back.
         let mut inbound = session.inbound.lock();
-        if !self.is_gone(session, now) {
+        // One that has lost its connection meanwhile was seen to go, which is not silence.
+        if !session.is_connected() || !self.is_gone(session, now) {
             return;
         }
         if !session.can_come_back() {
