@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 
     /// Time limit for each step of asking it
     #[arg(long, value_name = "DURATION", default_value = "2s")]
-    timeout: Span,
+    answer_timeout: Span,
 }
 
 const EXAMPLES: &str = "\
@@ -32,7 +32,7 @@ Examples:
   antiphon drain --operations 10.0.0.7:8081      another one";
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
-    let Arguments { operations: address, timeout: Span(limit) } = arguments;
+    let Arguments { operations: address, answer_timeout: Span(limit) } = arguments;
     match operations::ask(address, Method::Post, "/drain", *limit) {
         Ok((202, state)) => {
             output.line(format_args!("{state}"))?;
