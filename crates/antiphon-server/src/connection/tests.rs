@@ -2,6 +2,7 @@
 
 use antiphon_wire::ids::NodeId;
 use antiphon_wire::websocket::put_masked_message;
+use antiphon_wire::websocket::put_message;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -59,7 +60,9 @@ async fn a_connection_whose_task_is_dropped_ends_its_session() {
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_given_up() {
     let (shared, _client, connection) = open().await;
-    let more_than_a_socket_takes = |out: &mut Vec<u8>| out.resize(64 << 20, 0);
+    let more_than_a_socket_takes = |out: &mut Vec<u8>| {
+        put_message(out, 64 << 20, |out| out.resize(out.len() + (64 << 20), 0));
+    };
     let session = &connection.dialogue.place.session;
     session.put_frame(more_than_a_socket_takes, &mut flush::delivery());
     assert_eq!(session.driver().socket().signal(), Signal::Blocked);
