@@ -53,9 +53,11 @@ impl<X> Batch<'_, X> {
         let reply = Reply::Response(conversation);
         let permission = PathPermission::SendToMessageHandler;
         let (path, request) = self.admit(written, value, reply, permission)?;
-        // A handler that went in this moment may have a successor that is found when one looks again.
-        let taken = (0..LOOKS).find_map(|_| self.offer_upwards(path, &request, outbox));
-        match taken {
+        // Handlers that went in this moment may have successors, which are found when one looks again.
+        let taken = (0..LOOKS)
+            .map(|_| self.offer_upwards(path, &request, outbox))
+            .find(|taken| !matches!(taken, Some(Err(Undeliverable::Ended))));
+        match taken.flatten() {
             Some(Ok(())) => self.accepted(Kind::Path, 1),
             Some(Err(Undeliverable::Overloaded(limit))) => Err(overloaded_recipient(limit)),
             _ if self.broker.phase() != Phase::Open => Err(too_late(NOT_DELIVERED)),
@@ -66,7 +68,8 @@ impl<X> Batch<'_, X> {
         }
     }
 
-    /// Offers a request to the handlers of the path, then of each path above it; `None` if there is none.
+    /// Offers a request to the handlers of the path, then of each path above it; `None` if there is none, and
+    /// [`Undeliverable::Ended`] if there were some that have all just gone.
     fn offer_upwards(
         &self,
         path: Path<'_>,
@@ -74,12 +77,17 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Option<Result<(), Undeliverable>> {
         // Nobody has been handed the request where all handlers have just ended, so the branch above may have it.
-        self.broker.routes.above(path, &self.guard).find_map(|route| {
+        let mut gone = None;
+        let taken = self.broker.routes.above(path, &self.guard).find_map(|route| {
             match self.offer(route, request, outbox) {
-                Err(Undeliverable::Ended) => None,
+                Err(ended @ Undeliverable::Ended) => {
+                    gone = Some(Err(ended));
+                    None
+                }
                 outcome => Some(outcome),
             }
-        })
+        });
+        taken.or(gone)
     }
 
     /// Offers a request to the handlers of one route, until one takes it.
@@ -312,5 +320,6 @@ fn overloaded_recipient(limit: Limit) -> ServiceError {
 
 const NOT_DELIVERED: &str = "the request was not delivered";
 
-/// How often a path is looked up whose handlers have all just gone.
-const LOOKS: usize = 2;
+/// How often a path is looked up whose handlers have all just gone: a thread that loses the processor in between may find
+/// that those who came meanwhile have gone too.
+const LOOKS: usize = 64;
