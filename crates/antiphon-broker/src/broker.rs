@@ -186,7 +186,7 @@ impl<X> Broker<X> {
         stats
     }
 
-    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and three more.
+    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and four more.
     #[must_use]
     pub fn path_figures(&self) -> Vec<PathFigures> {
         let mut handlers = vec![0; usize::from(u8::MAX)];

@@ -7,7 +7,9 @@ use std::net::TcpStream;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// Whether it only asks.
 #[derive(Debug, Clone, Copy)]
@@ -18,24 +20,31 @@ pub(crate) enum Method {
     Post,
 }
 
-/// That there is no answer.
-pub(crate) fn nobody(address: &str, problem: &io::Error) -> Failure {
-    Failure::usage(format!(
-        "nobody answers at {address}: {problem}; \
-         is this the server's `operations.listen`, and not its address for clients?"
-    ))
+/// Asks, and prints the answer if it has the code that means success.
+pub(crate) fn tell(
+    address: &str,
+    (method, path, success): (Method, &str, u16),
+    limit: Duration,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let (code, state) = ask(address, method, path, limit).map_err(|problem| {
+        Failure::usage(format!(
+            "nobody answers at {address}: {problem}; \
+             is this the server's `operations.listen`, and not its address for clients?"
+        ))
+    })?;
+    if code != success {
+        return Err(Failure::usage(format!("the server at {address} answers {code}: {state}")));
+    }
+    output.line(format_args!("{state}"))?;
+    Ok(Exit::Done)
 }
 
 /// The code and the first line of an answer over HTTP.
 ///
 /// # Errors
 /// What stands in the way of one.
-pub(crate) fn ask(
-    address: &str,
-    method: Method,
-    path: &str,
-    limit: Duration,
-) -> io::Result<(u16, String)> {
+fn ask(address: &str, method: Method, path: &str, limit: Duration) -> io::Result<(u16, String)> {
     let mut problem = io::Error::other("the name has no address");
     for socket in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&socket, limit) {

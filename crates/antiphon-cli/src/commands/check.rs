@@ -38,14 +38,5 @@ Examples:
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
     let Arguments { operations: address, live, timeout: Span(limit) } = arguments;
     let path = if *live { "/livez" } else { "/readyz" };
-    match operations::ask(address, Method::Get, path, *limit) {
-        Ok((200, state)) => {
-            output.line(format_args!("{state}"))?;
-            Ok(Exit::Done)
-        }
-        Ok((code, state)) => {
-            Err(Failure::usage(format!("the server at {address} answers {code}: {state}")))
-        }
-        Err(problem) => Err(operations::nobody(address, &problem)),
-    }
+    operations::tell(address, (Method::Get, path, 200), *limit, output)
 }

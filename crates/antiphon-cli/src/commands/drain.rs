@@ -33,14 +33,5 @@ Examples:
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
     let Arguments { operations: address, answer_timeout: Span(limit) } = arguments;
-    match operations::ask(address, Method::Post, "/drain", *limit) {
-        Ok((202, state)) => {
-            output.line(format_args!("{state}"))?;
-            Ok(Exit::Done)
-        }
-        Ok((code, state)) => {
-            Err(Failure::usage(format!("the server at {address} answers {code}: {state}")))
-        }
-        Err(problem) => Err(operations::nobody(address, &problem)),
-    }
+    operations::tell(address, (Method::Post, "/drain", 202), *limit, output)
 }
