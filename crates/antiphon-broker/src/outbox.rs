@@ -12,7 +12,7 @@ use crate::session::Session;
 /// [`Outbox::touched`] and [`Outbox::lost`], and may keep it for the next call.
 #[derive(Debug)]
 pub struct Outbox<X> {
-    /// To be flushed. A session that is listed once is not listed again, here or in any other outbox, before it is
+    /// To be flushed, or transmitted if it is a link to another node. A session that is listed once is not listed again, here or in any other outbox, before it is
     /// flushed.
     pub touched: Vec<Arc<Session<X>>>,
     /// Connections that the broker has given up: their clients are gone without a farewell. The driver closes their

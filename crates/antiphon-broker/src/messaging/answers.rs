@@ -155,6 +155,22 @@ impl<X> Broker<X> {
                 self.opine(ticket, outcome.into());
                 true
             }
+            Reply::Node(conversation) => {
+                let limits = &self.policy().link_limits;
+                sender.post_outcome((expected, life), limits, outbox, |out, _| {
+                    put_outcome(out, conversation, outcome);
+                })
+            }
+            Reply::RemoteEvent(conversation, client) => {
+                let session = SessionId { client, ..session };
+                let event = Reply::FilterEvent(conversation);
+                self.tell((sender, life), event, (session, outcome), outbox)
+            }
+            Reply::Call(conversation) => {
+                let event = Reply::Response(conversation);
+                self.tell((sender, life), event, answer, outbox)
+            }
+            Reply::Gather(_) => true,
         }
     }
 }
