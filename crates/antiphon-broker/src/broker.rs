@@ -187,7 +187,7 @@ impl<X> Broker<X> {
         stats
     }
 
-    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and four more.
+    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and five more.
     #[must_use]
     pub fn path_figures(&self) -> Vec<PathFigures> {
         let mut handlers = vec![0; usize::from(u8::MAX)];

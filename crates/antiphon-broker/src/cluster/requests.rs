@@ -233,8 +233,10 @@ impl<X> Batch<'_, X> {
         // Those of the node that has returned it may not be known to be gone yet.
         let link = self.session.id();
         let may = |handler: &Handler<X>| handler.session.id() != link;
+        // Handlers further up may have it if those of the branch are gone, not if they are busy.
+        let branch = if *why == WhyReturned::Overloaded { request.branch as usize } else { 0 };
         let is_tired = again.returns > MOST_RETURNS;
-        if !is_tired && self.offer_carried(path, 0, &carried, (&may, outbox)).is_ok() {
+        if !is_tired && self.offer_carried(path, branch, &carried, (&may, outbox)).is_ok() {
             self.counts.ledger.end(before.page, End::Rerouted);
             self.counts.ledger.accept(self.page, Kind::Rerouted, 1);
             return Ok(());
