@@ -365,4 +365,4 @@ impl<X> Broker<X> {
 }
 
 /// A guess at the length of messages that are mostly header.
-const SMALL: usize = 64;
+pub(crate) const SMALL: usize = 64;

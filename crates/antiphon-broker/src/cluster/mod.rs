@@ -8,11 +8,19 @@
 //! |---|---|
 //! | `session::link` | the life of one link |
 //! | `tables` | who handles what on other nodes |
-//! | `requests` | requests to handlers and sessions of other nodes |
-//! | `load` | how busy nodes are |
+//! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
+//! | `load`, `status` | how busy nodes are, and what is known of them |
+//! | `gathers`, `filters` | questions to all nodes, and requests to filters |
+//! | `calls`, `fetches` | service calls for sessions of other nodes |
 
+mod calls;
+mod delivery;
+pub(crate) mod fetches;
+mod filters;
+mod gathers;
 mod load;
 mod requests;
+mod status;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -38,6 +46,7 @@ use parking_lot::Mutex;
 use parking_lot::RwLock;
 use thiserror::Error;
 
+use crate::access::Access;
 use crate::batch::Batch;
 use crate::broker::Broker;
 use crate::messaging::Ending;
@@ -52,6 +61,9 @@ use crate::stats::Counts;
 use crate::stats::End;
 use crate::time::Millis;
 
+use crate::cluster::gathers::Gathers;
+pub use crate::cluster::status::LinkState;
+pub use crate::cluster::status::NodeStatus;
 pub(crate) use crate::cluster::tables::PeerTable;
 use crate::cluster::tables::Tables;
 
@@ -60,6 +72,7 @@ pub(crate) struct Cluster<X> {
     links: RwLock<BTreeMap<NodeId, Arc<Session<X>>>>,
     /// Taken before any session.
     tables: Mutex<Tables<X>>,
+    gathers: Mutex<Gathers<X>>,
     next_link: AtomicU64,
 }
 
@@ -68,45 +81,10 @@ impl<X> Default for Cluster<X> {
         Self {
             links: RwLock::default(),
             tables: Mutex::default(),
+            gathers: Mutex::default(),
             next_link: AtomicU64::new(FIRST_LINK),
         }
     }
-}
-
-/// What is known of another node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeStatus {
-    /// Which node.
-    pub node: NodeId,
-    /// The version of its software, once it is known.
-    pub version: String,
-    /// Its `$ServerName`, once it is known.
-    pub name: String,
-    /// Whether the link is up.
-    pub state: LinkState,
-    /// Its open sessions, as it said last.
-    pub sessions: u64,
-    /// Its handlers.
-    pub handlers: u64,
-    /// What it has yet to answer to this node.
-    pub in_flight: u32,
-    /// Bytes that wait for it.
-    pub queued_bytes: usize,
-    /// Whether the link takes no more bytes at the moment.
-    pub is_blocked: bool,
-}
-
-/// The state of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LinkState {
-    /// The other node has not answered yet.
-    Greeting,
-    /// It has, and tells of its handlers.
-    Learning,
-    /// All is known.
-    Up,
-    /// It is about to stop.
-    Leaving,
 }
 
 /// Why a link began anew. All that was under way between the nodes is over, and both begin again by themselves.
@@ -134,17 +112,16 @@ impl<X> Broker<X> {
     /// in the outbox with its first greeting. One to the same node that is there already is parted from.
     pub fn join(
         &self,
-        node: NodeId,
-        incarnation: u64,
+        (node, incarnation): (NodeId, u64),
         driver: X,
         now: Millis,
         outbox: &mut Outbox<X>,
     ) -> Arc<Session<X>> {
         let number = self.cluster.next_link.fetch_add(1, Relaxed);
         let id = SessionId { server: node.0, client: number };
-        let roles = Roles::new();
-        let access = self.access(&roles);
-        let profile = Profile { roles, properties: Properties::default(), access };
+        // Whoever makes a call was asked for permission on its own node.
+        let access = Arc::new(Access::everything());
+        let profile = Profile { roles: Roles::new(), properties: Properties::default(), access };
         let link = Arc::new(Session::link(id, driver, incarnation, profile));
         link.heard(now);
         self.word_in(&link, now, GREET_AGAIN);
@@ -191,12 +168,6 @@ impl<X> Broker<X> {
         self.leave(link, outbox);
         self.reap(outbox);
     }
-
-    /// The other nodes that this one has links to, in the order of their ids.
-    #[must_use]
-    pub fn nodes(&self) -> Vec<NodeStatus> {
-        self.links().iter().filter_map(|link| self.status(link)).collect()
-    }
 }
 
 impl<X> Broker<X> {
@@ -207,32 +178,6 @@ impl<X> Broker<X> {
     /// The link to a node.
     pub(crate) fn link(&self, node: NodeId) -> Option<Arc<Session<X>>> {
         self.cluster.links.read().get(&node).cloned()
-    }
-
-    fn status(&self, link: &Session<X>) -> Option<NodeStatus> {
-        let peer = link.peer.as_ref()?;
-        let (version, name) = peer.introduction.lock().clone();
-        let (handlers, is_whole) = peer.table.lock().summary();
-        let (queued_bytes, is_blocked) = link.queue();
-        let state = match peer.is_established() {
-            false => LinkState::Greeting,
-            true if peer.is_leaving.load(Relaxed) => LinkState::Leaving,
-            true if is_whole => LinkState::Up,
-            true => LinkState::Learning,
-        };
-        let (node, sessions) = (link.node(), peer.sessions.load(Relaxed));
-        let in_flight = link.in_flight();
-        Some(NodeStatus {
-            node,
-            version,
-            name,
-            state,
-            sessions,
-            handlers,
-            in_flight,
-            queued_bytes,
-            is_blocked,
-        })
     }
 
     fn take_in(
@@ -340,11 +285,12 @@ impl<X> Batch<'_, X> {
         frames: &[u8],
         outbox: &mut Outbox<X>,
     ) -> Result<(), Malformed> {
+        self.inbound.life = life;
         for message in Frames::new(frames) {
             match Message::decode(message?)? {
                 Message::Request { service, conversation, body } => {
                     let service = NodeService::from_number(service).ok_or(UNKNOWN)?;
-                    self.serve_call(life, (service, conversation), body, outbox)?;
+                    self.serve_call((service, conversation), body, outbox)?;
                 }
                 Message::Response { conversation, body } => self.answer(conversation, body, outbox),
                 Message::Error { conversation, text, reason } => {
@@ -358,22 +304,26 @@ impl<X> Batch<'_, X> {
 
     fn serve_call(
         &mut self,
-        life: u32,
         (service, conversation): (NodeService, ConversationId),
         body: &[u8],
         outbox: &mut Outbox<X>,
     ) -> Result<(), Malformed> {
-        let asked = (life, conversation);
         match service {
             NodeService::Introduce => self.introduced(Decode::decode_all(body)?),
-            NodeService::Handlers => self.learn_handlers(life, &Decode::decode_all(body)?)?,
+            NodeService::Handlers => self.learn_handlers(&Decode::decode_all(body)?)?,
             NodeService::Load => self.learn_load(&Decode::decode_all(body)?),
-            NodeService::Path => self.deliver_to_path(asked, Decode::decode_all(body)?, outbox)?,
+            NodeService::Path => {
+                self.deliver_to_path(conversation, Decode::decode_all(body)?, outbox)?;
+            }
             NodeService::Return => self.returned(&Decode::decode_all(body)?, outbox)?,
             NodeService::Session => {
-                self.deliver_to_session(asked, Decode::decode_all(body)?, outbox)
+                self.deliver_to_session(conversation, Decode::decode_all(body)?, outbox);
             }
-            NodeService::Match | NodeService::ManySessions | NodeService::Call => {}
+            NodeService::Match => self.matched(conversation, &Decode::decode_all(body)?, outbox),
+            NodeService::ManySessions => self.deliver_to_many(Decode::decode_all(body)?, outbox),
+            NodeService::Call => {
+                self.serve_elsewhere(conversation, &Decode::decode_all(body)?, outbox)?;
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! the tables of one life of a link are numbered. To others a node's handlers on a path are one handler, whose session is
 //! the link, so a path is looked up as if there were one node.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +19,6 @@ use antiphon_wire::node::NodeHandlers;
 use antiphon_wire::node::NodeService;
 use antiphon_wire::node::put_request;
 use antiphon_wire::path::Path;
-use foldhash::HashMap;
 
 use crate::batch::Batch;
 use crate::broker::Broker;
@@ -37,7 +37,7 @@ pub(super) struct Tables<X> {
     /// Those who are told, with the number of the last table.
     told: Vec<(Arc<Session<X>>, u64)>,
     /// What they know.
-    published: HashMap<Arc<str>, Published>,
+    published: BTreeMap<Arc<str>, Published>,
 }
 
 /// The handlers of this node on one path.
@@ -50,7 +50,7 @@ struct Published {
 
 impl<X> Default for Tables<X> {
     fn default() -> Self {
-        Self { told: Vec::new(), published: HashMap::default() }
+        Self { told: Vec::new(), published: BTreeMap::new() }
     }
 }
 
@@ -59,7 +59,7 @@ impl<X> Tables<X> {
     pub(super) fn forget(&mut self, link: &Session<X>) {
         self.told.retain(|(other, _)| other.id() != link.id());
         if self.told.is_empty() {
-            self.published = HashMap::default();
+            self.published = BTreeMap::new();
         }
     }
 
@@ -79,12 +79,12 @@ pub(crate) struct PeerTable<X> {
     life: u32,
     version: u64,
     is_whole: bool,
-    handlers: HashMap<Arc<str>, Arc<Handler<X>>>,
+    handlers: BTreeMap<Arc<str>, Arc<Handler<X>>>,
 }
 
 impl<X> Default for PeerTable<X> {
     fn default() -> Self {
-        Self { life: 0, version: 0, is_whole: false, handlers: HashMap::default() }
+        Self { life: 0, version: 0, is_whole: false, handlers: BTreeMap::new() }
     }
 }
 
@@ -210,11 +210,8 @@ fn told<'t>(path: &'t str, own: Option<&'t Published>) -> NodeHandlers<'t> {
 
 /// What others tell.
 impl<X> Batch<'_, X> {
-    pub(super) fn learn_handlers(
-        &self,
-        life: u32,
-        news: &HandlerTable<'_>,
-    ) -> Result<(), Malformed> {
+    pub(super) fn learn_handlers(&self, news: &HandlerTable<'_>) -> Result<(), Malformed> {
+        let life = self.inbound.life;
         let Some(peer) = &self.session.peer else { return Ok(()) };
         let mut table = peer.table.lock();
         if self.session.life() != life {

@@ -179,15 +179,20 @@ impl<X> Batch<'_, X> {
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let filter = match self.parse_filter(filter) {
-            Ok(filter) => filter,
+        let parsed = match self.parse_filter(filter) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 self.counts.refuse(true, Reason::INVALID_DATA);
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
         };
-        let recipients = self.broker.matching(&filter);
+        let recipients = self.broker.matching(&parsed);
+        if !self.is_alone() {
+            let conversations = (conversation, events);
+            self.send_to_filter_everywhere(conversations, &request, (filter, recipients), outbox);
+            return Ok(());
+        }
         // The number of sessions is bounded far below 2^32.
         let count = recipients.len() as u32;
         self.respond(conversation, &Sent::To(count), outbox);

@@ -312,5 +312,5 @@ fn paths_beyond_the_bound_share_one_row() {
     // A path that is registered again is still the same.
     w.deregister(&handler, 2, "p0");
     w.register(&sender, "p0", &[]);
-    assert_eq!(w.broker.path_figures().len(), MAX_PATHS + 4);
+    assert_eq!(w.broker.path_figures().len(), MAX_PATHS + 5);
 }

@@ -87,7 +87,7 @@ impl Fabric {
         self.incarnations += 1_000;
         let world = &mut self.nodes[from];
         let (now, outbox) = (world.now, &mut world.outbox);
-        let link = world.broker.join(node_id(to), self.incarnations, (), now, outbox);
+        let link = world.broker.join((node_id(to), self.incarnations), (), now, outbox);
         self.links.insert((from, to), link);
     }
 
