@@ -9,6 +9,7 @@ use antiphon_wire::ids::NodeId;
 
 use crate::Broken;
 use crate::BrokerConfig;
+use crate::Connection;
 use crate::Flush;
 use crate::LinkState;
 use crate::NodeStatus;
@@ -26,6 +27,7 @@ pub(crate) struct Fabric {
     /// Whose links take nothing.
     pub(crate) stuck: Vec<(usize, usize)>,
     pub(crate) broken: Vec<Broken>,
+    config: BrokerConfig,
     incarnations: u64,
 }
 
@@ -46,6 +48,7 @@ impl Fabric {
             ways: BTreeMap::new(),
             stuck: Vec::new(),
             broken: Vec::new(),
+            config: config.clone(),
             incarnations: 1_000,
         };
         for node in 0..count {
@@ -109,6 +112,32 @@ impl Fabric {
         self.join(one, other);
         self.join(other, one);
         self.run();
+    }
+
+    /// A node is killed and started again. Nobody has noticed yet.
+    pub(crate) fn restart(&mut self, node: usize) {
+        let mut fresh = Self::node(node, &self.config);
+        fresh.now = self.nodes[node].now;
+        self.nodes[node] = fresh;
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.links.remove(&(node, other));
+            self.ways.remove(&(node, other));
+            self.join(node, other);
+        }
+    }
+
+    /// A way that took nothing takes all again.
+    pub(crate) fn release(&mut self, way: (usize, usize)) {
+        self.stuck.retain(|stuck| *stuck != way);
+        if let Some(link) = self.links.get(&way) {
+            // The connection that is blocked is the present one, whichever it is.
+            (0..100).for_each(|connection| link.unblock(Connection(connection)));
+            link.touch(&mut self.nodes[way.0].outbox);
+        }
+    }
+
+    pub(crate) fn has_link(&self, from: usize, to: usize) -> bool {
+        self.links.contains_key(&(from, to))
     }
 
     pub(crate) fn link(&self, from: usize, to: usize) -> &Arc<Session<()>> {

@@ -5,3 +5,4 @@ mod fabric;
 mod filters;
 mod joining;
 mod requests;
+mod simulation;
