@@ -318,6 +318,8 @@ impl<X> Broker<X> {
         }
         let mut listeners = self.listeners.lock();
         self.registry.write().remove(session.id());
+        let own = listeners.forget(session);
+        self.unlisten_everywhere(&own, outbox);
         listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);

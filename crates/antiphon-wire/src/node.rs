@@ -163,6 +163,14 @@ registry! {
         ManySessions = 1008,
         /// A service call of a client, which may do it: [`Call`]. The answer is that of the service.
         Call = 1009,
+        /// Asks to be told what happens to sessions: [`Listen`]. No answer.
+        Listen = 1010,
+        /// Asks not to be told any more: [`Unlisten`]. No answer.
+        Unlisten = 1011,
+        /// What happened to sessions: [`SessionEvents`], whose conversation is the number of the listener. No answer.
+        ///
+        /// [`SessionEvents`]: crate::service::events::SessionEvents
+        Events = 1012,
     }
 }
 
@@ -304,5 +312,27 @@ record! {
         service: u32,
         /// Its request body.
         body: &'a [u8],
+    }
+}
+
+record! {
+    /// A session listener of one node registers at another.
+    Listen<'a> {
+        /// Its number, never used twice by a node.
+        listener: u64,
+        /// Only sessions that match this session filter.
+        filter: Option<&'a str>,
+        /// Which properties to tell.
+        keys: Vec<&'a str>,
+        /// Only sessions that started after this time, in milliseconds since 1970.
+        after: Option<u64>,
+    }
+}
+
+record! {
+    /// A session listener of one node is gone.
+    Unlisten {
+        /// Its number.
+        listener: u64,
     }
 }

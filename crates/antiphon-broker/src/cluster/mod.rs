@@ -11,6 +11,7 @@
 //! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
 //! | `load`, `status` | how busy nodes are, and what is known of them |
 //! | `gathers`, `filters` | questions to all nodes, and requests to filters |
+//! | `listeners` | session listeners of other nodes |
 //! | `calls`, `fetches` | service calls for sessions of other nodes |
 
 mod calls;
@@ -18,6 +19,7 @@ mod delivery;
 pub(crate) mod fetches;
 mod filters;
 mod gathers;
+mod listeners;
 mod load;
 mod requests;
 mod status;
@@ -62,6 +64,7 @@ use crate::stats::End;
 use crate::time::Millis;
 
 use crate::cluster::gathers::Gathers;
+pub(crate) use crate::cluster::listeners::Elsewhere;
 pub use crate::cluster::status::LinkState;
 pub use crate::cluster::status::NodeStatus;
 pub(crate) use crate::cluster::tables::PeerTable;
@@ -252,6 +255,7 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         self.forget_table(link);
+        self.forget_listening(link, outbox);
         let text =
             format!("node {} is lost; the request may have been executed", shown(link.node()));
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
@@ -324,6 +328,9 @@ impl<X> Batch<'_, X> {
             NodeService::Call => {
                 self.serve_elsewhere(conversation, &Decode::decode_all(body)?, outbox)?;
             }
+            NodeService::Listen => self.learn_listener(&Decode::decode_all(body)?, outbox),
+            NodeService::Unlisten => self.forget_remote_listener(&Decode::decode_all(body)?),
+            NodeService::Events => self.told_of_sessions(Decode::decode_all(body)?, outbox),
         }
         Ok(())
     }

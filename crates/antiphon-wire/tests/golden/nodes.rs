@@ -10,6 +10,7 @@ use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Header;
 use antiphon_wire::node::Introduction;
 use antiphon_wire::node::Kind;
+use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
 use antiphon_wire::node::ManySessionsRequest;
 use antiphon_wire::node::Match;
@@ -18,8 +19,12 @@ use antiphon_wire::node::NodeService;
 use antiphon_wire::node::PathRequest;
 use antiphon_wire::node::Returned;
 use antiphon_wire::node::SessionRequest;
+use antiphon_wire::node::Unlisten;
 use antiphon_wire::node::WhyReturned;
 use antiphon_wire::node::put_request;
+use antiphon_wire::service::events::SessionChange;
+use antiphon_wire::service::events::SessionEvent;
+use antiphon_wire::service::events::SessionEvents;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
 use antiphon_wire::websocket::put_ping;
@@ -167,4 +172,15 @@ fn requests_go_to_one_session_or_to_many() {
 fn a_service_call_is_carried_as_it_is() {
     let body = Call { service: 14, body: &[0x65, 7] };
     call("00 f107 05 0e 02 6507", NodeService::Call, 5, body);
+}
+
+#[test]
+fn listeners_register_at_other_nodes() {
+    let listen = Listen { listener: 7, filter: Some("all"), keys: vec!["*F"], after: Some(300) };
+    call("00 f207 00 07 01 03616c6c 01 022a46 01 ac02", NodeService::Listen, 0, listen);
+    call("00 f307 00 07", NodeService::Unlisten, 0, Unlisten { listener: 7 });
+    let change = SessionChange::Opened(vec![("a", "b")]);
+    let events = vec![SessionEvent { session: SessionId { server: 0x65, client: 7 }, change }];
+    let events = SessionEvents { conversation: ConversationId(7), events };
+    call("00 f407 00 07 01 65 07 00 01 0161 0162", NodeService::Events, 0, events);
 }

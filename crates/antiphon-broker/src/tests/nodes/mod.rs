@@ -4,5 +4,6 @@ mod control;
 mod fabric;
 mod filters;
 mod joining;
+mod listeners;
 mod requests;
 mod simulation;

@@ -3,6 +3,7 @@
 use antiphon_wire::node::Call;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Introduction;
+use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
 use antiphon_wire::node::ManySessionsRequest;
 use antiphon_wire::node::Match;
@@ -10,8 +11,10 @@ use antiphon_wire::node::NodeHandlers;
 use antiphon_wire::node::PathRequest;
 use antiphon_wire::node::Returned;
 use antiphon_wire::node::SessionRequest;
+use antiphon_wire::node::Unlisten;
 use antiphon_wire::node::WhyReturned;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -72,6 +75,11 @@ fn requests_between_nodes_travel() {
 fn questions_and_calls_travel() {
     travels(text().prop_map(|filter| Match { filter }));
     travels((narrow(), bytes()).prop_map(|(service, body)| Call { service, body }));
+    travels(
+        (number(), option::of(text()), keys(), option::of(number()))
+            .prop_map(|(listener, filter, keys, after)| Listen { listener, filter, keys, after }),
+    );
+    travels(number().prop_map(|listener| Unlisten { listener }));
 }
 
 fn path_request() -> impl Strategy<Value = PathRequest<'static>> {
