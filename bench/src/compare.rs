@@ -5,10 +5,12 @@ use std::io;
 
 use crate::load;
 use crate::row::Row;
+use crate::row::Series;
 use crate::servers::Programs;
 use crate::settings::Setting;
 use crate::settings::Times;
 use crate::target::Peer;
+use crate::target::Target;
 
 /// What is compared.
 pub(crate) struct Comparison {
@@ -27,21 +29,40 @@ impl Comparison {
         programs: &Programs,
         mut done: impl FnMut(Row) -> io::Result<()>,
     ) -> io::Result<()> {
+        let series = if self.count { Series::Counters } else { Series::Peers };
         for round in 0..self.rounds {
             for setting in &self.settings {
-                let mut order = self.peers.clone();
-                if round % 2 == 1 {
-                    order.reverse();
-                }
-                for peer in order {
-                    let server = programs.start(peer)?;
+                for peer in in_turn(&self.peers, round) {
+                    let server = programs.start(*peer)?;
                     let row = load::run(&server.target, *setting, self.times, self.count)?;
-                    done(Row { round, ..row })?;
+                    done(Row { round, series, ..row })?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Compares two servers that run, or two ways to one. `prepare` is called before each run with whose turn it is.
+pub(crate) fn pair(
+    targets: &[Target; 2],
+    (setting, rounds, times): (Setting, usize, Times),
+    prepare: impl Fn(&Target) -> io::Result<()>,
+    mut done: impl FnMut(Row) -> io::Result<()>,
+) -> io::Result<()> {
+    for round in 0..rounds {
+        for target in in_turn(targets, round) {
+            prepare(target)?;
+            done(Row { round, ..load::run(target, setting, times, false)? })?;
+        }
+    }
+    Ok(())
+}
+
+/// Every second round goes backwards.
+pub(crate) fn in_turn<T>(all: &[T], round: usize) -> impl Iterator<Item = &T> {
+    let last = all.len().saturating_sub(1);
+    (0..all.len()).map(move |at| &all[if round % 2 == 0 { at } else { last - at }])
 }
 
 /// Least, median and most of some values.
@@ -68,19 +89,21 @@ impl Spread {
     }
 }
 
-/// One figure of `peer` divided by that of `other` in the same round, for all rounds in which both count.
+/// One figure of a peer divided by that of another in the same round, for all rounds in which both count.
 pub(crate) fn ratios(
     rows: &[Row],
-    setting: &str,
-    [peer, other]: [Peer; 2],
+    (series, setting): (Series, &str),
+    [peer, other]: [&str; 2],
     figure: impl Fn(&Row) -> f64,
 ) -> Vec<f64> {
     let rows =
-        rows.iter().filter(|row| row.setting == setting && row.counts() && row.counted.is_none());
-    let of = |peer: Peer| rows.clone().filter(move |row| row.peer == peer.name());
+        rows.iter().filter(|row| row.series == series && row.setting == setting && row.counts());
+    let of = |peer: &str| rows.clone().filter(move |row| row.peer == peer).collect::<Vec<_>>();
+    let others = of(other);
     of(peer)
+        .into_iter()
         .filter_map(|row| {
-            let pair = of(other).find(|other| other.round == row.round)?;
+            let pair = others.iter().find(|other| other.round == row.round)?;
             Some(figure(row) / figure(pair))
         })
         .collect()
@@ -89,6 +112,12 @@ pub(crate) fn ratios(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_second_round_goes_backwards() {
+        let order = |round| in_turn(&[1, 2, 3], round).copied().collect::<Vec<_>>();
+        assert_eq!([order(0), order(1), order(2)], [[1, 2, 3], [3, 2, 1], [1, 2, 3]]);
+    }
 
     #[test]
     fn spreads_are_those_of_sorted_values() {
@@ -118,8 +147,10 @@ mod tests {
             row("antiphon", 2, 1.0, 3),
             row("nats", 2, 1.0, 0),
         ];
-        let pair = [Peer::Antiphon, Peer::Nats];
-        assert_eq!(ratios(&rows, "small", pair, |row| row.rate), [2.0, 4.0]);
-        assert!(ratios(&rows, "big", pair, |row| row.rate).is_empty());
+        let of = |series, setting| {
+            ratios(&rows, (series, setting), ["antiphon", "nats"], |row| row.rate)
+        };
+        assert_eq!(of(Series::Peers, "small"), [2.0, 4.0]);
+        assert!(of(Series::Peers, "big").is_empty() && of(Series::Tls, "small").is_empty());
     }
 }

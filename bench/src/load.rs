@@ -21,6 +21,7 @@ use crate::meter::record;
 use crate::row::Row;
 use crate::settings::Setting;
 use crate::settings::Times;
+use crate::target::Any;
 use crate::target::Peer;
 use crate::target::Target;
 use crate::wire::Antiphon;
@@ -80,7 +81,7 @@ async fn measure<W: Wire>(
     let (failures, first_failure) = meter.failures();
     let each = |sum: f64| if rate > 0.0 { sum / (rate * seconds) } else { 0.0 };
     Ok(Row {
-        peer: target.peer.name().to_owned(),
+        peer: target.name.clone(),
         setting: setting.name.to_owned(),
         seconds: elapsed,
         requests,
@@ -98,11 +99,7 @@ async fn measure<W: Wire>(
 }
 
 async fn start<W: Wire>(target: &Target, setting: Setting, meter: &Arc<Meter>) -> io::Result<()> {
-    for index in 0..setting.handlers {
-        let (wire, link) = open::<W>(target, Role::Handler, index).await?;
-        let meter = Arc::clone(meter);
-        tokio::spawn(async move { watch(&meter, serve(wire, link, Asked::none(), &meter).await) });
-    }
+    start_handlers::<W>(target, setting, meter).await?;
     let mut requesters = Vec::new();
     for index in 0..setting.requesters {
         let role = Role::Requester(setting.payload);
@@ -116,11 +113,21 @@ async fn start<W: Wire>(target: &Target, setting: Setting, meter: &Arc<Meter>) -
     Ok(())
 }
 
-async fn open<W: Wire>(
+/// Starts those that answer.
+pub(crate) async fn start_handlers<W: Wire>(
     target: &Target,
-    role: Role,
-    index: usize,
-) -> io::Result<(W, Link<crate::target::Any>)> {
+    setting: Setting,
+    meter: &Arc<Meter>,
+) -> io::Result<()> {
+    for index in 0..setting.handlers {
+        let (wire, link) = open::<W>(target, Role::Handler, index).await?;
+        let meter = Arc::clone(meter);
+        tokio::spawn(async move { watch(&meter, serve(wire, link, Asked::none(), &meter).await) });
+    }
+    Ok(())
+}
+
+async fn open<W: Wire>(target: &Target, role: Role, index: usize) -> io::Result<(W, Link<Any>)> {
     let mut link = target.connect(index, BUFFER).await?;
     let wire = W::open(&mut link, role, index).await?;
     Ok((wire, link))

@@ -1,28 +1,40 @@
 //! Measures the server from outside: throughput and latency against its peers, instructions and system calls, memory, growth.
 //! `bench/run` builds what is needed and calls it; `bench/RESULTS.md` is what it writes.
 
+mod campaign;
 mod compare;
 mod counters;
+mod crowd;
+mod filters;
 mod frames;
 mod link;
 mod load;
+mod machine;
 mod meter;
+mod open_loop;
 mod relay;
+mod report;
 mod row;
 mod say;
 mod servers;
 mod settings;
 mod target;
+mod tls;
 mod wire;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::Subcommand;
 
+use crate::campaign::Plan;
 use crate::compare::Comparison;
+use crate::report::Results;
+use crate::row::Book;
 use crate::servers::Programs;
 use crate::settings::SETTINGS;
 use crate::settings::Setting;
@@ -38,6 +50,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Measures everything and writes the report
+    All {
+        #[command(flatten)]
+        programs: Programs,
+        /// Only see that everything works; the report goes to where logs go
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Writes the report anew from raw results
+    Report {
+        /// The file that was written while everything was measured
+        results: PathBuf,
+        /// Where the report stands
+        #[arg(long, default_value = "bench")]
+        folder: PathBuf,
+    },
     /// Measures peers in alternation and prints ratios
     Compare {
         #[command(flatten)]
@@ -74,6 +102,10 @@ fn main() -> ExitCode {
 fn run(action: Action) -> io::Result<()> {
     match action {
         Action::Relay { address } => relay::serve(address),
+        Action::All { programs, quick } => all(&programs, quick),
+        Action::Report { results, folder } => {
+            report::write(&Results::of(row::read(&results)?)?, &folder)
+        }
         Action::Compare { programs, peers, settings, rounds, perf } => {
             let settings = if settings.is_empty() { SETTINGS.to_vec() } else { settings };
             let comparison =
@@ -87,4 +119,15 @@ fn run(action: Action) -> io::Result<()> {
             say::comparison(&rows, &comparison)
         }
     }
+}
+
+fn all(programs: &Programs, quick: bool) -> io::Result<()> {
+    std::fs::create_dir_all(&programs.folder)?;
+    let path = programs.folder.join(if quick { "quick.jsonl" } else { "results.jsonl" });
+    let mut book = Book::create(&path)?;
+    let plan = if quick { Plan::QUICK } else { Plan::FULL };
+    campaign::run(&plan, programs, &mut book)?;
+    let folder = if quick { programs.folder.as_path() } else { Path::new("bench") };
+    report::write(&Results::of(row::read(&path)?)?, folder)?;
+    say::line(&format!("the report is {}", folder.join("RESULTS.md").display()))
 }

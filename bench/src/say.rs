@@ -6,7 +6,10 @@ use std::io::Write;
 use crate::compare::Comparison;
 use crate::compare::Spread;
 use crate::compare::ratios;
+use crate::row::FilterRow;
+use crate::row::Memory;
 use crate::row::Row;
+use crate::row::Series;
 
 /// Prints one line.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -46,12 +49,15 @@ pub(crate) fn comparison(rows: &[Row], comparison: &Comparison) -> io::Result<()
     for setting in &comparison.settings {
         for other in others {
             let spread = |figure: fn(&Row) -> f64| {
-                Spread::of(ratios(rows, setting.name, [*first, *other], figure)).map_or(
-                    "-".to_owned(),
-                    |spread| {
-                        format!("{:.2} ({:.2} to {:.2})", spread.median, spread.min, spread.max)
-                    },
-                )
+                Spread::of(ratios(
+                    rows,
+                    (Series::Peers, setting.name),
+                    [first.name(), other.name()],
+                    figure,
+                ))
+                .map_or("-".to_owned(), |spread| {
+                    format!("{:.2} ({:.2} to {:.2})", spread.median, spread.min, spread.max)
+                })
             };
             line(&format!(
                 "{:6} {} / {:9} rate {}   p50 {}   p99 {}   cpu {}",
@@ -66,4 +72,24 @@ pub(crate) fn comparison(rows: &[Row], comparison: &Comparison) -> io::Result<()
         }
     }
     Ok(())
+}
+
+pub(crate) fn memory(memory: &Memory) -> io::Result<()> {
+    line(&format!(
+        "{:16} {:6} sessions  {:6} handlers  {:7} KiB",
+        memory.peer, memory.sessions, memory.handlers, memory.kib
+    ))
+}
+
+pub(crate) fn filter(row: &FilterRow) -> io::Result<()> {
+    line(&format!(
+        "{:45} {:5} of {}  count p50 {:8.1}  p99 {:8.1}  all p50 {:9.1}  slowest {:9.1} us",
+        row.filter,
+        row.matches,
+        row.sessions,
+        row.count_p50,
+        row.count_p99,
+        row.all_p50,
+        row.all_max
+    ))
 }

@@ -1,6 +1,7 @@
-//! Starts and ends the servers that are measured. Each is a process of its own on a free port of this host.
+//! Starts and ends the servers that are measured. Each is a process of its own on free ports of this host.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
@@ -25,10 +26,10 @@ use crate::target::Target;
 pub(crate) struct Programs {
     /// The server
     #[arg(long, default_value = "target/release/antiphon")]
-    antiphon: PathBuf,
+    pub(crate) antiphon: PathBuf,
     /// The NATS server
     #[arg(long, default_value = "nats-server")]
-    nats: PathBuf,
+    pub(crate) nats: PathBuf,
     /// Where logs and raw results go
     #[arg(long, default_value = "target/bench")]
     pub(crate) folder: PathBuf,
@@ -41,50 +42,70 @@ pub(crate) struct Running {
 }
 
 impl Programs {
-    /// Starts one and waits until it listens.
+    /// Starts one as it comes and waits until it listens.
     pub(crate) fn start(&self, peer: Peer) -> io::Result<Running> {
         let address = free_address()?;
-        let (program, arguments) = self.command(peer, address)?;
-        std::fs::create_dir_all(&self.folder)?;
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        match peer {
+            Peer::Antiphon => self.serve(address, &["--listen", &address.to_string()]),
+            Peer::Ws => {
+                let mut command = Command::new(std::env::current_exe()?);
+                self.launch(command.arg("relay").arg(address.to_string()), peer, address)
+            }
+            Peer::Nats => {
+                let mut command = Command::new(&self.nats);
+                self.launch(command.args(["-a", &host, "-p", &port]), peer, address)
+            }
+        }
+    }
+
+    /// Starts Antiphon with these arguments, which make it listen at `address`. Everything is on that is on by default,
+    /// and nothing else; development mode brings the principals.
+    pub(crate) fn serve(
+        &self,
+        address: SocketAddr,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> io::Result<Running> {
+        let mut command = Command::new(&self.antiphon);
+        command.args(["serve", "--dev", "--operations", &free_address()?.to_string()]);
+        self.launch(command.args(arguments), Peer::Antiphon, address)
+    }
+
+    fn launch(
+        &self,
+        command: &mut Command,
+        peer: Peer,
+        address: SocketAddr,
+    ) -> io::Result<Running> {
+        fs::create_dir_all(&self.folder)?;
         let log = File::create(self.folder.join(format!("{}.log", peer.name())))?;
-        let mut command = Command::new(&program);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command.spawn().map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", program.display()))
+        let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
+        let process = process.map_err(|error| {
+            let program = command.get_program().display();
+            io::Error::new(error.kind(), format!("{program}: {error}"))
         })?;
-        let target = Target { peer, address, pid: Some(process.id()) };
+        let target = Target::new(peer, address, Some(process.id()));
         let mut running = Running { process, target };
         running.wait_until_it_listens()?;
         Ok(running)
     }
-
-    /// The server as it comes: everything is on that is on by default. Development mode brings the principals.
-    fn command(&self, peer: Peer, address: SocketAddr) -> io::Result<(PathBuf, Vec<OsString>)> {
-        let (host, port) = (address.ip().to_string(), address.port().to_string());
-        let address = address.to_string();
-        let (program, arguments) = match peer {
-            Peer::Antiphon => {
-                let operations = free_address()?.to_string();
-                let arguments =
-                    ["serve", "--dev", "--listen", &address, "--operations", &operations];
-                (self.antiphon.clone(), arguments.map(OsString::from).to_vec())
-            }
-            Peer::Ws => {
-                (std::env::current_exe()?, ["relay", &address].map(OsString::from).to_vec())
-            }
-            Peer::Nats => {
-                (self.nats.clone(), ["-a", &host, "-p", &port].map(OsString::from).to_vec())
-            }
-        };
-        Ok((program, arguments))
-    }
 }
 
 impl Running {
+    /// Stops the process where it is, or lets it go on.
+    pub(crate) fn hold(&self, hold: bool) -> io::Result<()> {
+        let signal = if hold { "STOP" } else { "CONT" };
+        let status = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{signal} {}", self.process.id()))
+            .status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("a server cannot be stopped")) }
+    }
+
     fn wait_until_it_listens(&mut self) -> io::Result<()> {
         let patience = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(self.target.address).is_err() {
-            let name = self.target.peer.name();
+            let name = &self.target.name;
             if let Some(status) = self.process.try_wait()? {
                 return Err(io::Error::other(format!("{name} ended: {status}; see its log")));
             }
@@ -106,6 +127,6 @@ impl Drop for Running {
 }
 
 /// An address that nobody listens at, right now.
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::frames::invalid;
 use crate::link::Link;
 use crate::link::Stream;
 
 /// Whom a client speaks with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     Antiphon,
     /// The bare relay.
@@ -36,30 +39,51 @@ impl Peer {
     }
 }
 
-/// One server.
+/// One server, or one way to it.
 #[derive(Clone)]
 pub(crate) struct Target {
+    /// As it stands in results.
+    pub(crate) name: String,
     pub(crate) peer: Peer,
     pub(crate) address: SocketAddr,
     /// Its process, if it is one of its own.
     pub(crate) pid: Option<u32>,
+    pub(crate) tls: Option<TlsConnector>,
 }
 
 /// Any stream.
 pub(crate) type Any = Box<dyn Stream>;
 
 impl Target {
-    /// Connects; `buffer` bytes can be read at once.
-    pub(crate) async fn connect(&self, index: usize, buffer: usize) -> io::Result<Link<Any>> {
-        Ok(Link::new(Box::new(self.connect_tcp(index).await?), buffer))
+    pub(crate) fn new(peer: Peer, address: SocketAddr, pid: Option<u32>) -> Self {
+        Self { name: peer.name().to_owned(), peer, address, pid, tls: None }
     }
 
-    /// Each 4,000 connections have an address of this host to themselves, because one has 28,000 ports, of which some are
-    /// still in use by runs before.
+    /// The same by another name.
+    pub(crate) fn called(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
+    /// Connects; `buffer` bytes can be read at once.
+    pub(crate) async fn connect(&self, index: usize, buffer: usize) -> io::Result<Link<Any>> {
+        let stream = self.connect_tcp(index).await?;
+        let stream: Any = match &self.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let name = ServerName::try_from("localhost")
+                    .map_err(|error| invalid(error.to_string()))?;
+                Box::new(tls.connect(name, stream).await?)
+            }
+        };
+        Ok(Link::new(stream, buffer))
+    }
+
+    /// A few thousand connections have an address of this host to themselves, because one has 28,000 ports, of which some
+    /// are still in use by runs before.
     pub(crate) async fn connect_tcp(&self, index: usize) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         if index >= PORTS {
-            let [.., high, low] = (2 + index / PORTS as usize).to_be_bytes();
+            let [.., high, low] = (1 + index / PORTS).to_be_bytes();
             socket.bind((Ipv4Addr::new(127, 0, high, low), 0).into())?;
         }
         let stream = socket.connect(self.address).await?;

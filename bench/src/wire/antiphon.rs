@@ -53,11 +53,10 @@ const PASSWORD: &str = "AQhwYXNzd29yZA%3D%3D";
 
 impl Wire for Antiphon {
     async fn open<S: Stream>(link: &mut Link<S>, role: Role, index: usize) -> io::Result<Self> {
-        let properties =
-            format!("%7B%22Place%22%3A%22shop-{index}%22%2C%22Kind%22%3A%22till%22%7D");
+        let properties = properties(index);
         let credentials = match role {
             Role::Requester(_) => Credentials { principal: "client", properties: "" },
-            Role::Handler => Credentials { principal: "control", properties: "" },
+            Role::Handler => Self::REGISTRAR,
             Role::Idle => Credentials { principal: "client", properties: &properties },
         };
         let mut session = Self::log_in(link, credentials, index).await?;
@@ -105,6 +104,13 @@ impl Wire for Antiphon {
 }
 
 impl Antiphon {
+    /// Who may register handlers.
+    pub(crate) const REGISTRAR: Credentials<'static> =
+        Credentials { principal: "control", properties: "" };
+    /// Who may ask filters.
+    pub(crate) const ADMINISTRATOR: Credentials<'static> =
+        Credentials { principal: "admin", properties: "" };
+
     /// A session of `credentials`, which neither asks nor answers.
     pub(crate) async fn log_in<S: Stream>(
         link: &mut Link<S>,
@@ -218,6 +224,11 @@ impl Antiphon {
                 let value = value_of(body).map_err(strange)?;
                 self.answer(conversation, value, out);
             }
+            Message::Request { service: ADDRESSED, conversation, body } => {
+                let mut reader = Reader::new(body);
+                reader.bytes().map_err(strange)?;
+                self.answer(conversation, reader.rest(), out);
+            }
             Message::Request { service: SYSTEM_PING, conversation, .. } => {
                 self.answer(conversation, &[], out);
             }
@@ -227,7 +238,7 @@ impl Antiphon {
     }
 
     #[inline]
-    fn answer(&mut self, conversation: ConversationId, body: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn answer(&mut self, conversation: ConversationId, body: &[u8], out: &mut Vec<u8>) {
         let length = 1 + varint_length(conversation.0) + body.len();
         self.masker.put(out, BINARY, length, |out| {
             message::put_response(out, conversation);
@@ -237,6 +248,7 @@ impl Antiphon {
 }
 
 const FORWARDED: u32 = Service::MessagingReceiverClient.number();
+const ADDRESSED: u32 = Service::MessagingSend.number();
 const SYSTEM_PING: u32 = Service::SystemPing.number();
 
 /// What a handler is asked: the rest behind registration, sender, path and properties.
@@ -257,6 +269,16 @@ fn value_of(body: &[u8]) -> Result<&[u8], Fault> {
 #[inline]
 const fn varint_length(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// `{"Kind":"till","Place":"shop-7","Group":"group-7","Part":"part-7"}`, percent-encoded. A place has one session, a group
+/// every thousandth, a part every tenth.
+fn properties(index: usize) -> String {
+    let (group, part) = (index % 1000, index % 10);
+    format!(
+        "%7B%22Kind%22%3A%22till%22%2C%22Place%22%3A%22shop-{index}%22%2C\
+         %22Group%22%3A%22group-{group}%22%2C%22Part%22%3A%22part-{part}%22%7D"
+    )
 }
 
 fn strange(error: impl Display) -> io::Error {
