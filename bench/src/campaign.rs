@@ -4,6 +4,7 @@ use std::io;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::callgrind;
 use crate::compare::Comparison;
 use crate::compare::Spread;
 use crate::compare::in_turn;
@@ -32,6 +33,8 @@ use crate::tls;
 pub(crate) struct Plan {
     times: Times,
     rounds: usize,
+    /// How long loads under valgrind last.
+    valgrind: [Duration; 2],
     /// Percent of the peak in an open loop.
     loads: &'static [u32],
     open_rounds: usize,
@@ -50,6 +53,7 @@ impl Plan {
     pub(crate) const FULL: Self = Self {
         times: Times::FULL,
         rounds: 8,
+        valgrind: [Duration::from_secs(2), Duration::from_secs(6)],
         loads: &[10, 20, 30, 40, 50, 60, 70, 80, 90],
         open_rounds: 3,
         crowd: &[0, 2_000, 5_000, 10_000, 20_000],
@@ -62,6 +66,7 @@ impl Plan {
     pub(crate) const QUICK: Self = Self {
         times: Times::QUICK,
         rounds: 1,
+        valgrind: [Duration::from_millis(500), Duration::from_millis(1500)],
         loads: &[50],
         open_rounds: 1,
         crowd: &[0, 200, 500],
@@ -90,6 +95,7 @@ pub(crate) fn run(plan: &Plan, programs: &Programs, book: &mut Book) -> io::Resu
     campaign.book.add(Record::Machine(Machine::here(programs)))?;
     campaign.peers(false)?;
     campaign.peers(true)?;
+    campaign.instructions()?;
     campaign.open_loop()?;
     campaign.memory()?;
     campaign.growth()?;
@@ -109,6 +115,29 @@ impl Campaign<'_> {
             count,
         };
         comparison.run(self.programs, |row| add(self.book, row))
+    }
+
+    /// Only where `perf` has not counted them.
+    fn instructions(&mut self) -> io::Result<()> {
+        let counted = |record: &Record| match record {
+            Record::Run(row) => {
+                row.counted.is_some_and(|counted| counted.user_instructions.is_some())
+            }
+            _ => false,
+        };
+        if self.book.records.iter().any(counted) || !callgrind::available() {
+            return Ok(());
+        }
+        self.headline("user instructions, under valgrind")?;
+        for peer in [Peer::Antiphon, Peer::Ws] {
+            let row = callgrind::run(self.programs, peer, SMALL, self.plan.valgrind)?;
+            say::line(&format!(
+                "{:6} {:9} {:.0} user instructions each",
+                row.setting, row.peer, row.each
+            ))?;
+            self.book.add(Record::Instructions(row))?;
+        }
+        Ok(())
     }
 
     /// At parts of the median rate that each peer reached in the setting small.
@@ -235,7 +264,10 @@ pub(crate) const FAN_OUT: &str = "Part is 'part-7'";
 
 /// How many of so many sessions the limit of open files leaves.
 fn admitted(sessions: usize) -> io::Result<usize> {
-    let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
+    let files = match open_files() {
+        0 => usize::MAX,
+        files => usize::try_from(files).unwrap_or(usize::MAX),
+    };
     let most = files.saturating_sub(OTHER_FILES);
     if sessions > most {
         say::line(&format!("{most} sessions instead of {sessions}, because of ulimit -n {files}"))?;

@@ -62,7 +62,7 @@ pub(crate) fn pair(
 /// Every second round goes backwards.
 pub(crate) fn in_turn<T>(all: &[T], round: usize) -> impl Iterator<Item = &T> {
     let last = all.len().saturating_sub(1);
-    (0..all.len()).map(move |at| &all[if round % 2 == 0 { at } else { last - at }])
+    (0..all.len()).map(move |at| &all[if round.is_multiple_of(2) { at } else { last - at }])
 }
 
 /// Least, median and most of some values.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::servers::Programs;
 
 /// A machine and what runs on it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) date: String,
     pub(crate) processor: String,
@@ -48,7 +48,7 @@ impl Machine {
     }
 }
 
-/// How many files a process may have open.
+/// How many files a process may have open; 0 if there is no limit.
 pub(crate) fn open_files() -> u64 {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));

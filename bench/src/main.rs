@@ -1,6 +1,7 @@
 //! Measures the server from outside: throughput and latency against its peers, instructions and system calls, memory, growth.
 //! `bench/run` builds what is needed and calls it; `bench/RESULTS.md` is what it writes.
 
+mod callgrind;
 mod campaign;
 mod compare;
 mod counters;
@@ -21,6 +22,9 @@ mod settings;
 mod target;
 mod tls;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

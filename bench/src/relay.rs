@@ -1,5 +1,6 @@
 //! The yardstick: what hands frames from requesters to handlers and back, and does nothing else. No accounts, no paths, no
-//! time limits, no bounds.
+//! time limits, no bounds, and numbers of connections that are used again: an answer that is late may reach another one, so
+//! each run has a relay of its own.
 //!
 //! One task for each connection, on a runtime of tokio with two workers. Who reads a frame appends it to the buffer of the
 //! connection that it is for; that connection's task writes the buffer one turn of the scheduler later, when others have

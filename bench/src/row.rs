@@ -19,6 +19,7 @@ use crate::machine::Machine;
 pub(crate) enum Record {
     Machine(Machine),
     Run(Row),
+    Instructions(Instructions),
     Memory(Memory),
     Filter(FilterRow),
 }
@@ -66,6 +67,15 @@ pub(crate) enum Series {
     Growth,
     /// To compare TLS with none.
     Tls,
+}
+
+/// User instructions of a server for a request, as valgrind counts them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Instructions {
+    pub(crate) peer: String,
+    pub(crate) setting: String,
+    pub(crate) requests: u64,
+    pub(crate) each: f64,
 }
 
 /// The memory of a server.

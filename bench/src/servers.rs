@@ -1,6 +1,5 @@
 //! Starts and ends the servers that are measured. Each is a process of its own on free ports of this host.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -8,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
@@ -38,6 +38,7 @@ pub(crate) struct Programs {
 /// A server, which ends when this is dropped.
 pub(crate) struct Running {
     process: Child,
+    log: PathBuf,
     pub(crate) target: Target,
 }
 
@@ -45,30 +46,46 @@ impl Programs {
     /// Starts one as it comes and waits until it listens.
     pub(crate) fn start(&self, peer: Peer) -> io::Result<Running> {
         let address = free_address()?;
-        let (host, port) = (address.ip().to_string(), address.port().to_string());
-        match peer {
-            Peer::Antiphon => self.serve(address, &["--listen", &address.to_string()]),
-            Peer::Ws => {
-                let mut command = Command::new(std::env::current_exe()?);
-                self.launch(command.arg("relay").arg(address.to_string()), peer, address)
-            }
-            Peer::Nats => {
-                let mut command = Command::new(&self.nats);
-                self.launch(command.args(["-a", &host, "-p", &port]), peer, address)
-            }
-        }
+        self.launch(&mut self.command(peer, address)?, peer, address)
     }
 
-    /// Starts Antiphon with these arguments, which make it listen at `address`. Everything is on that is on by default,
-    /// and nothing else; development mode brings the principals.
-    pub(crate) fn serve(
-        &self,
-        address: SocketAddr,
-        arguments: &[impl AsRef<OsStr>],
-    ) -> io::Result<Running> {
+    /// The same under valgrind, which counts instructions.
+    pub(crate) fn start_under_valgrind(&self, peer: Peer) -> io::Result<Running> {
+        let address = free_address()?;
+        let command = self.command(peer, address)?;
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        valgrind.arg(command.get_program()).args(command.get_args());
+        self.launch(&mut valgrind, peer, address)
+    }
+
+    /// Starts Antiphon with this file, which makes it listen at `address`.
+    pub(crate) fn start_with(&self, config: &Path, address: SocketAddr) -> io::Result<Running> {
+        let mut command = self.antiphon()?;
+        self.launch(command.arg("--config").arg(config), Peer::Antiphon, address)
+    }
+
+    fn command(&self, peer: Peer, address: SocketAddr) -> io::Result<Command> {
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let (mut command, arguments) = match peer {
+            Peer::Antiphon => (self.antiphon()?, vec!["--listen".to_owned(), address.to_string()]),
+            Peer::Ws => {
+                let this = Command::new(std::env::current_exe()?);
+                (this, vec!["relay".to_owned(), address.to_string()])
+            }
+            Peer::Nats => {
+                (Command::new(&self.nats), vec!["-a".to_owned(), host, "-p".to_owned(), port])
+            }
+        };
+        command.args(arguments);
+        Ok(command)
+    }
+
+    /// Everything is on that is on by default, and nothing else; development mode brings the principals.
+    fn antiphon(&self) -> io::Result<Command> {
         let mut command = Command::new(&self.antiphon);
         command.args(["serve", "--dev", "--operations", &free_address()?.to_string()]);
-        self.launch(command.args(arguments), Peer::Antiphon, address)
+        Ok(command)
     }
 
     fn launch(
@@ -78,14 +95,15 @@ impl Programs {
         address: SocketAddr,
     ) -> io::Result<Running> {
         fs::create_dir_all(&self.folder)?;
-        let log = File::create(self.folder.join(format!("{}.log", peer.name())))?;
+        let path = self.folder.join(format!("{}.log", peer.name()));
+        let log = File::create(&path)?;
         let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
         let process = process.map_err(|error| {
             let program = command.get_program().display();
             io::Error::new(error.kind(), format!("{program}: {error}"))
         })?;
         let target = Target::new(peer, address, Some(process.id()));
-        let mut running = Running { process, target };
+        let mut running = Running { process, target, log: path };
         running.wait_until_it_listens()?;
         Ok(running)
     }
@@ -94,12 +112,20 @@ impl Programs {
 impl Running {
     /// Stops the process where it is, or lets it go on.
     pub(crate) fn hold(&self, hold: bool) -> io::Result<()> {
-        let signal = if hold { "STOP" } else { "CONT" };
-        let status = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -{signal} {}", self.process.id()))
-            .status()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other("a server cannot be stopped")) }
+        self.signal(if hold { "STOP" } else { "CONT" })
+    }
+
+    /// Lets it end by itself, and returns what it said.
+    pub(crate) fn end(mut self) -> io::Result<String> {
+        self.signal("TERM")?;
+        self.process.wait()?;
+        fs::read_to_string(&self.log)
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let command = format!("kill -{signal} {}", self.process.id());
+        let status = Command::new("sh").args(["-c", &command]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(command)) }
     }
 
     fn wait_until_it_listens(&mut self) -> io::Result<()> {

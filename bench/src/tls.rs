@@ -31,7 +31,7 @@ pub(crate) fn start(programs: &Programs) -> io::Result<(Running, Target)> {
          certificate = \"certificate.pem\"\nkey = \"key.pem\"\n"
     );
     fs::write(&file, text)?;
-    let server = programs.serve(plain, &["--config".as_ref(), file.as_os_str()])?;
+    let server = programs.start_with(&file, plain)?;
     let connector = connector(signed.cert.der()).map_err(io::Error::other)?;
     let mut target = server.target.called("antiphon tls");
     (target.address, target.tls) = (encrypted, Some(connector));

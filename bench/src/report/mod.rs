@@ -15,6 +15,7 @@ use crate::compare::ratios;
 use crate::frames::invalid;
 use crate::machine::Machine;
 use crate::row::FilterRow;
+use crate::row::Instructions;
 use crate::row::Memory;
 use crate::row::Record;
 use crate::row::Row;
@@ -25,24 +26,27 @@ use crate::target::Peer;
 pub(crate) struct Results {
     machine: Machine,
     rows: Vec<Row>,
+    instructions: Vec<Instructions>,
     memory: Vec<Memory>,
     filters: Vec<FilterRow>,
 }
 
 impl Results {
     pub(crate) fn of(records: Vec<Record>) -> io::Result<Self> {
-        let (mut machine, mut rows, mut memory, mut filters) =
-            (None, Vec::new(), Vec::new(), Vec::new());
+        let mut machine = None;
+        let (mut rows, mut instructions) = (Vec::new(), Vec::new());
+        let (mut memory, mut filters) = (Vec::new(), Vec::new());
         for record in records {
             match record {
                 Record::Machine(here) => machine = Some(here),
                 Record::Run(row) => rows.push(row),
+                Record::Instructions(row) => instructions.push(row),
                 Record::Memory(row) => memory.push(row),
                 Record::Filter(row) => filters.push(row),
             }
         }
         let machine = machine.ok_or_else(|| invalid("results without a machine"))?;
-        Ok(Self { machine, rows, memory, filters })
+        Ok(Self { machine, rows, instructions, memory, filters })
     }
 
     /// Those of one series, setting and peer that count.
@@ -58,6 +62,15 @@ impl Results {
         figure: impl Fn(&Row) -> f64,
     ) -> Option<Spread> {
         Spread::of(self.of_peer(series, setting, peer).map(figure))
+    }
+
+    /// User instructions for a request, by whoever has counted them.
+    fn user_instructions(&self, setting: &str, peer: &str) -> Option<f64> {
+        let counted = self.of_peer(Series::Counters, setting, peer).next();
+        let counted = counted.and_then(|row| row.counted?.user_instructions);
+        let instructions = &self.instructions;
+        let row = || instructions.iter().find(|row| row.setting == setting && row.peer == peer);
+        counted.or_else(|| Some(row()?.each))
     }
 
     /// Antiphon's figure divided by that of a peer.
@@ -122,3 +135,67 @@ const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- /measured -->";
 const NO_MARK: &str = "RESULTS.md has lost the marks between which the figures stand";
 const EMPTY: &str = "# Results\n\n<!-- measured -->\n<!-- /measured -->\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results() -> Results {
+        let row = |peer: &str, round, rate| {
+            Record::Run(Row {
+                peer: peer.to_owned(),
+                setting: "small".to_owned(),
+                round,
+                rate,
+                requests: 1,
+                ..Row::default()
+            })
+        };
+        let memory = |sessions, handlers, kib| {
+            Record::Memory(Memory { peer: "antiphon".to_owned(), sessions, handlers, kib })
+        };
+        Results::of(vec![
+            Record::Machine(Machine::default()),
+            row("antiphon", 0, 300_000.0),
+            row("nats", 0, 100_000.0),
+            row("ws", 0, 400_000.0),
+            memory(0, 0, 1000),
+            memory(1000, 0, 3000),
+            memory(1010, 100, 3025),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn figures_stand_beside_their_bounds() {
+        let text = tables::all(&results());
+        for line in [
+            "| small: rate against NATS | at least 2.5 x | 3 | yes |",
+            "| small: rate against the relay | at least 1 x | 0.75 | **no** |",
+            "| mid: rate against NATS | at least 3 x | not measured |  |",
+            "| memory of an idle session | at most 3 KiB | 2 | yes |",
+            "| memory of a registered handler | at most 256 bytes | 256 | yes |",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_have_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("RESULTS.md");
+        fs::write(&path, format!("before\n{BEGIN}\nold\n{END}\nafter\n")).unwrap();
+        write(&results(), folder.path()).unwrap();
+        let page = fs::read_to_string(&path).unwrap();
+        assert!(page.starts_with("before\n") && page.ends_with("after\n") && !page.contains("old"));
+        for plot in ["throughput", "latency", "memory"] {
+            assert!(page.contains(&format!("(plots/{plot}.svg)")));
+            let text = fs::read_to_string(folder.path().join(format!("plots/{plot}.svg"))).unwrap();
+            assert!(
+                text.starts_with("<svg ") && text.ends_with("</svg>\n") && !text.contains("NaN")
+            );
+        }
+        fs::write(&path, "no marks").unwrap();
+        assert!(write(&results(), folder.path()).is_err());
+    }
+}

@@ -131,7 +131,7 @@ fn counters(results: &Results) -> String {
                     setting.name.to_owned(),
                     peer.name().to_owned(),
                     figure(counted.syscalls),
-                    figure(counted.user_instructions),
+                    figure(results.user_instructions(setting.name, peer.name())),
                     figure(counted.kernel_instructions),
                     figure(counted.context_switches),
                 ]);
@@ -256,11 +256,10 @@ fn ranged(spread: Spread) -> String {
 pub(super) fn short(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
-        value if value < 10.0 => {
-            let text = format!("{value:.2}");
+        value if value < 100.0 => {
+            let text = if value < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") };
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
-        value if value < 100.0 => format!("{value:.1}"),
         value => {
             let digits = format!("{value:.0}");
             let groups: Vec<_> =
@@ -282,6 +281,7 @@ mod tests {
             (1.0, "1"),
             (2.5, "2.5"),
             (12.34, "12.3"),
+            (50.0, "50"),
             (999.6, "1,000"),
             (4000.0, "4,000"),
             (1_234_567.0, "1,234,567"),

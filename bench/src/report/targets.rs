@@ -57,7 +57,7 @@ pub(super) const TARGETS: [Target; 21] = [
     target("fat: rate against NATS", AtLeast(1.4), "x", |all| all.against("fat", "nats", RATE)),
     target("fat: rate against the relay", AtLeast(0.8), "x", |all| all.against("fat", "ws", RATE)),
     target("small: user instructions of a request", AtMost(4000.0), "", |all| {
-        counted(all, "small", |row| row.counted?.user_instructions)
+        Spread::of(all.user_instructions("small", "antiphon"))
     }),
     target("small: system calls of a request", AtMost(0.75), "", |all| syscalls(all, "small")),
     target("lat: system calls of a request", AtMost(6.0), "", |all| syscalls(all, "lat")),
@@ -92,9 +92,6 @@ const RATE: fn(&Row) -> f64 = |row| row.rate;
 const P50: fn(&Row) -> f64 = |row| row.p50;
 
 fn syscalls(all: &Results, setting: &str) -> Option<Spread> {
-    counted(all, setting, |row| row.counted?.syscalls)
-}
-
-fn counted(all: &Results, setting: &str, figure: fn(&Row) -> Option<f64>) -> Option<Spread> {
-    Spread::of(all.of_peer(Series::Counters, setting, "antiphon").filter_map(figure))
+    let rows = all.of_peer(Series::Counters, setting, "antiphon");
+    Spread::of(rows.filter_map(|row| row.counted?.syscalls))
 }
