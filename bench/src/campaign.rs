@@ -3,12 +3,16 @@
 use std::io;
 use std::thread::sleep;
 use std::time::Duration;
+use std::time::Instant;
+
+use clap::ValueEnum;
 
 use crate::callgrind;
 use crate::compare::Comparison;
 use crate::compare::Spread;
 use crate::compare::in_turn;
 use crate::compare::pair;
+use crate::counters::resident;
 use crate::crowd::Crowd;
 use crate::filters;
 use crate::frames::invalid;
@@ -85,22 +89,52 @@ struct Campaign<'a> {
     plan: &'a Plan,
     programs: &'a Programs,
     book: &'a mut Book,
-    began: std::time::Instant,
+    began: Instant,
 }
 
-/// Measures everything and writes it into `book`.
-pub(crate) fn run(plan: &Plan, programs: &Programs, book: &mut Book) -> io::Result<()> {
-    let began = std::time::Instant::now();
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Throughput and latency of peers in alternation
+    Peers,
+    /// System calls and instructions
+    Counters,
+    /// Latency over load; needs the peers
+    Open,
+    /// Memory of idle sessions
+    Memory,
+    /// A crowded server against an empty one
+    Growth,
+    /// TLS against none
+    Tls,
+    /// Requests to filters
+    Filters,
+}
+
+/// Measures these parts, in their order, and writes them into `book`.
+pub(crate) fn run(
+    plan: &Plan,
+    programs: &Programs,
+    book: &mut Book,
+    parts: &[Part],
+) -> io::Result<()> {
+    let began = Instant::now();
     let mut campaign = Campaign { plan, programs, book, began };
     campaign.book.add(Record::Machine(Machine::here(programs)))?;
-    campaign.peers(false)?;
-    campaign.peers(true)?;
-    campaign.instructions()?;
-    campaign.open_loop()?;
-    campaign.memory()?;
-    campaign.growth()?;
-    campaign.tls()?;
-    campaign.filters()?;
+    for part in Part::value_variants().iter().filter(|part| parts.contains(part)) {
+        match part {
+            Part::Peers => campaign.peers(false)?,
+            Part::Counters => {
+                campaign.peers(true)?;
+                campaign.instructions()?;
+            }
+            Part::Open => campaign.open_loop()?,
+            Part::Memory => campaign.memory()?,
+            Part::Growth => campaign.growth()?,
+            Part::Tls => campaign.tls()?,
+            Part::Filters => campaign.filters()?,
+        }
+    }
     campaign.headline("done")
 }
 
@@ -131,10 +165,7 @@ impl Campaign<'_> {
         self.headline("user instructions, under valgrind")?;
         for peer in [Peer::Antiphon, Peer::Ws] {
             let row = callgrind::run(self.programs, peer, SMALL, self.plan.valgrind)?;
-            say::line(&format!(
-                "{:6} {:9} {:.0} user instructions each",
-                row.setting, row.peer, row.each
-            ))?;
+            say::instructions(&row)?;
             self.book.add(Record::Instructions(row))?;
         }
         Ok(())
@@ -235,7 +266,7 @@ impl Campaign<'_> {
     fn weigh(&mut self, target: &Target, crowd: &Crowd, handlers: usize) -> io::Result<()> {
         sleep(self.plan.settling);
         crowd.check()?;
-        let kib = target.pid.map_or(0, crate::counters::resident);
+        let kib = target.pid.map_or(0, resident);
         let memory = Memory { peer: target.name.clone(), sessions: crowd.size(), handlers, kib };
         say::memory(&memory)?;
         self.book.add(Record::Memory(memory))

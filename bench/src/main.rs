@@ -34,7 +34,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::Subcommand;
+use clap::ValueEnum;
 
+use crate::campaign::Part;
 use crate::campaign::Plan;
 use crate::compare::Comparison;
 use crate::report::Results;
@@ -61,6 +63,9 @@ enum Action {
         /// Only see that everything works; the report goes to where logs go
         #[arg(long)]
         quick: bool,
+        /// Only these parts; the report goes to where logs go
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<Part>,
     },
     /// Writes the report anew from raw results
     Report {
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
 fn run(action: Action) -> io::Result<()> {
     match action {
         Action::Relay { address } => relay::serve(address),
-        Action::All { programs, quick } => all(&programs, quick),
+        Action::All { programs, quick, only } => all(&programs, quick, &only),
         Action::Report { results, folder } => {
             report::write(&Results::of(row::read(&results)?)?, &folder)
         }
@@ -125,13 +130,15 @@ fn run(action: Action) -> io::Result<()> {
     }
 }
 
-fn all(programs: &Programs, quick: bool) -> io::Result<()> {
+fn all(programs: &Programs, quick: bool, only: &[Part]) -> io::Result<()> {
+    let whole = !quick && only.is_empty();
     std::fs::create_dir_all(&programs.folder)?;
-    let path = programs.folder.join(if quick { "quick.jsonl" } else { "results.jsonl" });
+    let path = programs.folder.join(if whole { "results.jsonl" } else { "partial.jsonl" });
     let mut book = Book::create(&path)?;
     let plan = if quick { Plan::QUICK } else { Plan::FULL };
-    campaign::run(&plan, programs, &mut book)?;
-    let folder = if quick { programs.folder.as_path() } else { Path::new("bench") };
+    let parts = if only.is_empty() { Part::value_variants() } else { only };
+    campaign::run(&plan, programs, &mut book, parts)?;
+    let folder = if whole { Path::new("bench") } else { programs.folder.as_path() };
     report::write(&Results::of(row::read(&path)?)?, folder)?;
     say::line(&format!("the report is {}", folder.join("RESULTS.md").display()))
 }

@@ -7,6 +7,7 @@ use crate::compare::Comparison;
 use crate::compare::Spread;
 use crate::compare::ratios;
 use crate::row::FilterRow;
+use crate::row::Instructions;
 use crate::row::Memory;
 use crate::row::Row;
 use crate::row::Series;
@@ -92,4 +93,8 @@ pub(crate) fn filter(row: &FilterRow) -> io::Result<()> {
         row.all_p50,
         row.all_max
     ))
+}
+
+pub(crate) fn instructions(row: &Instructions) -> io::Result<()> {
+    line(&format!("{:6} {:9} {:.0} user instructions each", row.setting, row.peer, row.each))
 }
