@@ -171,6 +171,13 @@ registry! {
         ///
         /// [`SessionEvents`]: crate::service::events::SessionEvents
         Events = 1012,
+        /// All that sessions of a node hold and wait for, of the locks that the other node manages: [`LockClaims`]. No
+        /// answer.
+        LockClaims = 1013,
+        /// One change of that: [`LockClaim`]. No answer.
+        LockClaim = 1014,
+        /// Gives a lock to a node: [`LockGrant`]. No answer.
+        LockGrant = 1015,
     }
 }
 
@@ -334,5 +341,57 @@ record! {
     Unlisten {
         /// Its number.
         listener: u64,
+    }
+}
+
+record! {
+    /// All that sessions of a node hold and wait for, of the locks that the other node manages.
+    LockClaims<'a> {
+        /// Stands for the set of nodes that the sender knows.
+        view: u64,
+        /// Above every change of that set which the sender knows of.
+        epoch: u64,
+        /// Counts what the sender has said in this way.
+        round: u64,
+        /// Above every grant that the sender knows of.
+        next_sequence: u64,
+        /// Locks that are held, each with its grant.
+        held: Vec<(&'a str, u64)>,
+        /// Locks that somebody waits for.
+        wanted: Vec<&'a str>,
+    }
+}
+
+record! {
+    /// One change of what sessions of a node hold and wait for.
+    LockClaim<'a> {
+        /// The lock.
+        name: &'a str,
+        /// What is new.
+        change: ClaimChange,
+    }
+}
+
+byte_enum! {
+    /// What is new about a lock.
+    ClaimChange {
+        /// Somebody waits for it.
+        Wanted = 0,
+        /// Nobody waits for it any more.
+        Unwanted = 1,
+        /// It is not held any more.
+        Returned = 2,
+    }
+}
+
+record! {
+    /// Gives a lock to a node, which gives it to the session that is next there.
+    LockGrant<'a> {
+        /// The lock.
+        name: &'a str,
+        /// The grant.
+        sequence: u64,
+        /// The round of the [`LockClaims`] on which this rests; with another one it means nothing.
+        round: u64,
     }
 }

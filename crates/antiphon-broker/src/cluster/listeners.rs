@@ -85,7 +85,7 @@ impl<X> Broker<X> {
     /// The listeners are locked.
     pub(crate) fn listen_everywhere(&self, listener: &Listener<X>, outbox: &mut Outbox<X>) {
         for link in self.links() {
-            if link.peer.as_ref().is_some_and(|peer| peer.is_established()) {
+            if link.is_established() {
                 self.tell_node(&link, NodeService::Listen, &listener.listen(), outbox);
             }
         }
@@ -106,7 +106,7 @@ impl<X> Broker<X> {
             return;
         }
         for link in self.links() {
-            if link.peer.as_ref().is_some_and(|peer| peer.is_established()) {
+            if link.is_established() {
                 for listener in gone {
                     let unlisten = Unlisten { listener: *listener };
                     self.tell_node(&link, NodeService::Unlisten, &unlisten, outbox);

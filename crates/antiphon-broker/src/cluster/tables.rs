@@ -133,6 +133,7 @@ impl<X> Broker<X> {
         peer.set_established();
         drop(tables);
         self.listen_at(link, outbox);
+        self.claim_locks(outbox);
         self.tell_load(link, now, outbox);
         link.touch(outbox);
     }

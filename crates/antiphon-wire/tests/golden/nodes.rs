@@ -5,6 +5,7 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::message::Message;
 use antiphon_wire::node::Call;
+use antiphon_wire::node::ClaimChange;
 use antiphon_wire::node::Frames;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Header;
@@ -12,6 +13,9 @@ use antiphon_wire::node::Introduction;
 use antiphon_wire::node::Kind;
 use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
+use antiphon_wire::node::LockClaim;
+use antiphon_wire::node::LockClaims;
+use antiphon_wire::node::LockGrant;
 use antiphon_wire::node::ManySessionsRequest;
 use antiphon_wire::node::Match;
 use antiphon_wire::node::NodeHandlers;
@@ -183,4 +187,21 @@ fn listeners_register_at_other_nodes() {
     let events = vec![SessionEvent { session: SessionId { server: 0x65, client: 7 }, change }];
     let events = SessionEvents { conversation: ConversationId(7), events };
     call("00 f407 00 07 01 65 07 00 01 0161 0162", NodeService::Events, 0, events);
+}
+
+#[test]
+fn locks_are_claimed_and_granted() {
+    let claims = LockClaims {
+        view: 300,
+        epoch: 3,
+        round: 2,
+        next_sequence: 78,
+        held: vec![("a", 77)],
+        wanted: vec!["b"],
+    };
+    call("00 f507 00 ac02 03 02 4e 01 0161 4d 01 0162", NodeService::LockClaims, 0, claims);
+    let returned = LockClaim { name: "a", change: ClaimChange::Returned };
+    call("00 f607 00 0161 02", NodeService::LockClaim, 0, returned);
+    let grant = LockGrant { name: "b", sequence: 78, round: 2 };
+    call("00 f707 00 0162 4e 02", NodeService::LockGrant, 0, grant);
 }

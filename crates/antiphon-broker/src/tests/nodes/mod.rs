@@ -5,5 +5,6 @@ mod fabric;
 mod filters;
 mod joining;
 mod listeners;
+mod locks;
 mod requests;
 mod simulation;
