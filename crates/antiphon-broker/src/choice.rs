@@ -68,10 +68,7 @@ impl<X> Route<X> {
     fn least_in_flight(&self, sender: &Session<X>) -> usize {
         let count = self.handlers.len();
         let turn = sender.rotation.fetch_add(1, Relaxed);
-        let load = |place: usize| {
-            let session = &self.handlers[place].session;
-            (!session.is_there(), session.in_flight())
-        };
+        let load = |place: usize| self.handlers[place].load();
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
             let dice = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -82,7 +79,7 @@ impl<X> Route<X> {
         (start..count).chain(0..start).min_by_key(|&place| load(place)).unwrap_or(start)
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.handlers[0].path()
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::ids::ConversationId;
@@ -36,6 +37,77 @@ pub(crate) struct Handler<X> {
     removed: AtomicBool,
     /// Which figures its requests count for.
     pub(crate) label: Label,
+    /// Present if it stands for all handlers that another node has for the path; the session is the link to it.
+    pub(crate) remote: Option<Remote>,
+}
+
+/// What is known of the handlers of another node.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    /// How many there are.
+    pub(crate) count: AtomicU32,
+    /// What they have in flight: the number of the node's last report for which this was true, and what it said,
+    /// increased by every request since.
+    in_flight: AtomicU64,
+}
+
+impl Remote {
+    fn new(count: u32) -> Self {
+        Self { count: AtomicU32::new(count), in_flight: AtomicU64::new(0) }
+    }
+
+    /// The node's report of this number says so. Paths that it does not name have nothing in flight.
+    pub(crate) fn report(&self, report: u32, in_flight: u32) {
+        self.in_flight.store(u64::from(report) << 32 | u64::from(in_flight), Relaxed);
+    }
+
+    /// Counts a request that was handed over after that report. Two at the same moment may count as one.
+    pub(crate) fn count_sent(&self, report: u32) {
+        self.report(report, self.in_flight(report).saturating_add(1));
+    }
+
+    fn in_flight(&self, report: u32) -> u32 {
+        let told = self.in_flight.load(Relaxed);
+        if (told >> 32) as u32 == report { told as u32 } else { 0 }
+    }
+
+    /// What each of its handlers has to do, in quarters of a request.
+    fn load(&self, report: u32) -> u32 {
+        self.in_flight(report).saturating_mul(4) / self.count.load(Relaxed).max(1)
+    }
+}
+
+/// Who is asked before whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// A session of this node that is there.
+    Here,
+    /// Those of another node.
+    Elsewhere,
+    /// A session of this node that may come back.
+    Away,
+    /// Those of a node that is about to stop.
+    Leaving,
+}
+
+impl<X> Handler<X> {
+    pub(crate) fn rank(&self) -> Rank {
+        match &self.session.peer {
+            None if self.session.is_there() => Rank::Here,
+            None => Rank::Away,
+            Some(peer) if peer.is_leaving.load(Relaxed) => Rank::Leaving,
+            Some(_) => Rank::Elsewhere,
+        }
+    }
+
+    /// The lower the better.
+    pub(crate) fn load(&self) -> (Rank, u32) {
+        let load = match (&self.remote, &self.session.peer) {
+            (Some(remote), Some(peer)) => remote.load(peer.reports.load(Relaxed)),
+            _ => self.session.in_flight(),
+        };
+        (self.rank(), load)
+    }
 }
 
 impl<X> Handler<X> {
@@ -46,7 +118,19 @@ impl<X> Handler<X> {
         (keys, label): (KeySelection, Label),
     ) -> Self {
         let removed = AtomicBool::new(false);
-        Self { session, path: path.as_str().into(), conversation, keys, label, removed }
+        let path = path.as_str().into();
+        Self { session, path, conversation, keys, label, removed, remote: None }
+    }
+
+    /// Stands for all handlers of another node.
+    pub(crate) fn remote(
+        link: Arc<Session<X>>,
+        path: Path<'_>,
+        count: u32,
+        told: (KeySelection, Label),
+    ) -> Self {
+        let remote = Some(Remote::new(count));
+        Self { remote, ..Self::new(link, path, ConversationId(0), told) }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -147,12 +231,40 @@ impl<X> Routes<X> {
         !matches!(outcome, papaya::Compute::Aborted(()))
     }
 
-    /// How many handlers each path has, with what their requests count for.
+    /// Adds a handler, in place of the one that its session has on the path already.
+    pub(crate) fn put(&self, handler: &Arc<Handler<X>>, choice: Choice) {
+        let guard = self.by_path.guard();
+        self.by_path.compute(
+            handler.path.clone(),
+            |entry| {
+                let Some((_, route)) = entry else {
+                    let (handlers, turn) = (vec![handler.clone()], Arc::default());
+                    return Operation::<_, ()>::Insert(Route { handlers, choice, turn });
+                };
+                let others = |other: &&Arc<Handler<X>>| other.session.id() != handler.session.id();
+                let others = route.handlers.iter().filter(others);
+                Operation::Insert(route.with(others.chain([handler]).cloned().collect()))
+            },
+            &guard,
+        );
+    }
+
+    /// How many handlers of this node each path has, with what their requests count for.
     pub(crate) fn handlers(&self) -> impl Iterator<Item = (Label, usize)> {
         let pinned = self.by_path.pin();
         let counts: Vec<_> =
-            pinned.values().map(|route| (route.handlers[0].label, route.handlers.len())).collect();
+            pinned.values().map(|route| (route.handlers[0].label, route.own().count())).collect();
         counts.into_iter()
+    }
+
+    /// The paths that have handlers.
+    pub(crate) fn paths(&self) -> Vec<Arc<str>> {
+        self.by_path.pin().keys().cloned().collect()
+    }
+
+    /// What `view` makes of the route of exactly this path.
+    pub(crate) fn at<T>(&self, path: &str, view: impl FnOnce(&Route<X>) -> T) -> Option<T> {
+        self.by_path.pin().get(path).map(view)
     }
 
     /// Gives every route the choice for its path.
@@ -182,6 +294,11 @@ impl<X> Routes<X> {
 }
 
 impl<X> Route<X> {
+    /// The handlers of this node.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Arc<Handler<X>>> {
+        self.handlers.iter().filter(|handler| handler.remote.is_none())
+    }
+
     fn position(&self, session: &Session<X>) -> Option<usize> {
         self.handlers.iter().position(|handler| handler.session.id() == session.id())
     }

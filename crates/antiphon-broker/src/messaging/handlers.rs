@@ -67,6 +67,7 @@ impl<X> Batch<'_, X> {
                 }
             }
         })?;
+        self.broker.publish([path.as_str()], outbox);
         self.respond(conversation, &Void, outbox);
         let (session, path) = (self.session.id(), path.as_str());
         self.broker.note(outbox, || Note::Registered { session, path: path.to_owned() });
@@ -84,6 +85,7 @@ impl<X> Batch<'_, X> {
         let path = parse_path(path)?;
         if self.broker.routes.remove(path.as_str(), self.session) {
             self.session.remove_handler(path.as_str());
+            self.broker.publish([path.as_str()], outbox);
             let (session, path) = (self.session.id(), path.as_str());
             self.broker.note(outbox, || Note::Deregistered { session, path: path.to_owned() });
         }

@@ -34,6 +34,7 @@ use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::routes::Handler;
+use crate::routes::Rank;
 use crate::routes::Route;
 use crate::session::Session;
 use crate::session::Undeliverable;
@@ -99,11 +100,13 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Undeliverable> {
         let mut refusal = Undeliverable::Ended;
         // A session without a connection may come back in time, and one that has not answered for a while may do so at
-        // last, but one that is there is the better choice.
-        let is_there = |place: &usize| route.handlers[*place].session.is_there();
-        // One that comes back in this moment must not be passed by, so the second round is offered to all.
+        // last, but one that is there is the better choice, and then those of another node.
+        let is = |rank| move |place: &usize| route.handlers[*place].rank() == rank;
+        // One that comes back in this moment must not be passed by, so the last round is offered to all.
         let order = route.order(self.session);
-        for place in order.clone().filter(is_there).chain(order) {
+        let (near, far) =
+            (order.clone().filter(is(Rank::Here)), order.clone().filter(is(Rank::Elsewhere)));
+        for place in near.chain(far).chain(order) {
             match self.hand_to_handler(&route.handlers[place], request, outbox) {
                 Ok(()) => {
                     route.taken(self.session, place);
@@ -122,6 +125,9 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
+        if handler.remote.is_some() {
+            return self.forward_to_handler(handler, request, outbox);
+        }
         let properties: Properties<'_> = if handler.session.client().reads_properties() {
             handler.keys.select(&self.profile.properties).collect()
         } else {
@@ -152,7 +158,9 @@ impl<X> Batch<'_, X> {
         let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
         let reply = Reply::Response(conversation);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
+        let Some(recipient) = self.broker.find(session) else {
+            return self.forward_to_session(session, &request, outbox);
+        };
         match self.hand_to_session(&recipient, &request, outbox) {
             Ok(()) => self.accepted(Kind::Session, 1),
             Err(Undeliverable::Ended) => Err(no_such_session(session)),
@@ -171,15 +179,20 @@ impl<X> Batch<'_, X> {
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let filter = match self.parse_filter(filter) {
-            Ok(filter) => filter,
+        let parsed = match self.parse_filter(filter) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 self.counts.refuse(true, Reason::INVALID_DATA);
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
         };
-        let recipients = self.broker.matching(&filter);
+        let recipients = self.broker.matching(&parsed);
+        if !self.is_alone() {
+            let conversations = (conversation, events);
+            self.send_to_filter_everywhere(conversations, &request, (filter, recipients), outbox);
+            return Ok(());
+        }
         // The number of sessions is bounded far below 2^32.
         let count = recipients.len() as u32;
         self.respond(conversation, &Sent::To(count), outbox);
@@ -269,7 +282,7 @@ impl<X> Batch<'_, X> {
         Ok((path, Request { path: written, value, reply, timeout }))
     }
 
-    fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
+    pub(crate) fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
         self.counts.ledger.accept(self.page, kind, count);
         Ok(())
     }
@@ -286,12 +299,12 @@ impl<X> Batch<'_, X> {
 }
 
 /// A request that has been admitted.
-struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// As the sender wrote it.
-    path: &'a str,
-    value: Value<'a>,
-    reply: Reply,
-    timeout: Duration,
+    pub(crate) path: &'a str,
+    pub(crate) value: Value<'a>,
+    pub(crate) reply: Reply,
+    pub(crate) timeout: Duration,
 }
 
 impl Request<'_> {
@@ -301,16 +314,19 @@ impl Request<'_> {
             Reply::Response(_) => Label::SESSION,
             Reply::FilterEvent(_) => Label::FILTER,
             Reply::Opinion(_) => Label::AUTHENTICATOR,
+            Reply::Node(_) | Reply::RemoteEvent(..) | Reply::Call(_) | Reply::Gather(_) => {
+                Label::CALL
+            }
         }
     }
 
     /// About how long the message to the recipient is.
-    fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.path.len() + self.value.bytes.len() + MOST_HEADERS
     }
 }
 
-fn overloaded_recipient(limit: Limit) -> ServiceError {
+pub(crate) fn overloaded_recipient(limit: Limit) -> ServiceError {
     let problem = match limit {
         Limit::Recipient => "the recipient has too many requests to answer",
         _ => "the recipient has too much to read",
@@ -318,7 +334,7 @@ fn overloaded_recipient(limit: Limit) -> ServiceError {
     ServiceError::overloaded(limit, problem)
 }
 
-const NOT_DELIVERED: &str = "the request was not delivered";
+pub(crate) const NOT_DELIVERED: &str = "the request was not delivered";
 
 /// How often a path is looked up whose handlers have all just gone: a thread that loses the processor in between may find
 /// that those who came meanwhile have gone too.

@@ -40,6 +40,13 @@ impl KeySelection {
         Ok(selection)
     }
 
+    /// As a key list.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let whole = [("*F", self.all_fixed), ("*U", self.all_user)];
+        let whole = whole.into_iter().filter(|(_, all)| *all).map(|(key, _)| key);
+        whole.chain(self.named.iter().map(AsRef::as_ref))
+    }
+
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         !self.all_fixed && !self.all_user && self.named.is_empty()
