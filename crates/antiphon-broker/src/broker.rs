@@ -155,12 +155,12 @@ impl<X> Broker<X> {
             reason: Reason::SESSION_CLOSED,
             text: "the server is shutting down; the request may have been executed",
         };
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for session in &sessions {
             let responder = session.id();
             for request in session.drain_pending() {
                 let ending = Ending { end: End::ShutDown, responder, outcome: &error, took: None };
-                self.complete(request, &ending, &mut counts, outbox);
+                self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
             }
         }
         self.totals.add(&counts);
@@ -338,16 +338,16 @@ impl<X> Broker<X> {
         };
         let text = format!("session {responder} {has}; the request may have been executed");
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in unanswered {
             let ending = Ending { end, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }
 
     fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in session.expire(now) {
             let allowed = request.timeout;
             let text =
@@ -355,7 +355,7 @@ impl<X> Broker<X> {
             let outcome = &Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
             let responder = session.id();
             let ending = Ending { end: End::TimedOut, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }

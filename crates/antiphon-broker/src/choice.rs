@@ -40,7 +40,7 @@ impl<X> Route<X> {
     ) -> impl Iterator<Item = usize> + Clone + use<X> {
         let count = self.handlers.len();
         let first = if count == 1 { 0 } else { self.first(sender) };
-        (first..count).chain(0..first)
+        (first..first + count).map(move |turn| if turn < count { turn } else { turn - count })
     }
 
     fn first(&self, sender: &Session<X>) -> usize {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use antiphon_wire::service::events::CloseReason;
 
+use crate::mailbox::Spare;
 use crate::notes::Note;
 use crate::session::Connection;
 use crate::session::Session;
@@ -20,12 +21,20 @@ pub struct Outbox<X> {
     pub lost: Vec<(Arc<Session<X>>, Connection)>,
     /// To be written down, if [`BrokerConfig::notes`](crate::BrokerConfig::notes) is set. The driver empties it.
     pub notes: Vec<Note>,
+    /// Buffers for what is appended, and of what was flushed.
+    pub spare: Spare,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        Self { touched: Vec::new(), lost: Vec::new(), notes: Vec::new(), doomed: Vec::new() }
+        Self {
+            touched: Vec::new(),
+            lost: Vec::new(),
+            notes: Vec::new(),
+            spare: Spare::default(),
+            doomed: Vec::new(),
+        }
     }
 }

@@ -91,6 +91,14 @@ fn exchange(exchange: &Exchange) -> u64 {
         let asked = fleet.answers();
         let reads: Vec<_> = asked.iter().map(|(session, bytes)| (session, bytes.clone())).collect();
         step(&mut fleet, reads, answers, writes);
+        // Now and then a requester is asked what it has got.
+        let pinged = fleet.answers();
+        step(
+            &mut fleet,
+            pinged.iter().map(|(to, bytes)| (to, bytes.clone())).collect(),
+            false,
+            false,
+        );
     }
     let all = ROUNDS * exchange.requesters as u64 * exchange.batch;
     assert!(answered > 0, "nobody was asked");
@@ -275,7 +283,7 @@ fn open_and_close() -> u64 {
 const FILTER: &str =
     r#"(Department in ["Payroll", "Accounts"] or hasRoles "OPERATOR") and not $Country is "UK""#;
 
-const WARM_UP: u64 = 5;
+const WARM_UP: u64 = 60;
 const ROUNDS: u64 = 20;
 const MANY_TIMES: u64 = 1_000;
 const SESSIONS: u64 = 10_000;

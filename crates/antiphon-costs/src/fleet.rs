@@ -9,7 +9,6 @@ use antiphon_broker::Millis;
 use antiphon_broker::Opening;
 use antiphon_broker::Outbox;
 use antiphon_broker::Session;
-use antiphon_broker::Spare;
 use antiphon_broker::properties;
 use antiphon_broker::properties::Trust;
 use antiphon_wire::codec::Encode;
@@ -33,7 +32,6 @@ use antiphon_wire::websocket::put_masked_message;
 pub(crate) struct Fleet {
     pub(crate) broker: Broker<()>,
     pub(crate) outbox: Outbox<()>,
-    spare: Spare,
     /// What the last flush wrote, and up to where to whom.
     written: Vec<u8>,
     ends: Vec<(Client, usize)>,
@@ -52,7 +50,6 @@ impl Fleet {
         Self {
             broker: Broker::new(config),
             outbox: Outbox::default(),
-            spare: Spare::default(),
             written: Vec::new(),
             ends: Vec::new(),
             now: Millis(1_000),
@@ -104,10 +101,10 @@ impl Fleet {
 
     /// Writes every session that was touched, as a turn of the driver does.
     pub(crate) fn flush(&mut self) {
-        let Self { outbox, spare, written, ends, .. } = self;
+        let Self { outbox: Outbox { touched, spare, .. }, written, ends, .. } = self;
         written.clear();
         ends.clear();
-        for session in outbox.touched.drain(..) {
+        for session in touched.drain(..) {
             session.flush(spare, |_, bytes| {
                 written.extend_from_slice(bytes);
                 Ok(bytes.len())

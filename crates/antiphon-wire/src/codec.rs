@@ -91,7 +91,16 @@ impl<'a> Reader<'a> {
         self.varint(MAX_VARINT64)
     }
 
+    #[inline]
     fn varint(&mut self, max_bytes: usize) -> Result<u64, Fault> {
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint(max_bytes)
+    }
+
+    fn long_varint(&mut self, max_bytes: usize) -> Result<u64, Fault> {
         let mut value = 0;
         for (index, &byte) in self.rest.iter().take(max_bytes).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);

@@ -41,19 +41,25 @@ impl<'a> Path<'a> {
         if text.len() > MAX_PATH {
             return Err(InvalidPath::TooLong(text.len()));
         }
-        let path = text.trim_matches('/');
+        let mut path = text;
+        while let Some(rest) = path.strip_prefix('/') {
+            path = rest;
+        }
+        while let Some(rest) = path.strip_suffix('/') {
+            path = rest;
+        }
         if path.is_empty() {
             return Err(InvalidPath::Empty);
         }
-        let (mut segments, mut previous) = (1, 0);
+        let (mut segments, mut doubled, mut follows) = (1, false, false);
         for &byte in path.as_bytes() {
-            if byte == b'/' {
-                if previous == b'/' {
-                    return Err(InvalidPath::EmptySegment);
-                }
-                segments += 1;
-            }
-            previous = byte;
+            let separates = byte == b'/';
+            doubled |= separates & follows;
+            segments += usize::from(separates);
+            follows = separates;
+        }
+        if doubled {
+            return Err(InvalidPath::EmptySegment);
         }
         if segments > MAX_SEGMENTS {
             return Err(InvalidPath::TooDeep(segments));
@@ -69,6 +75,12 @@ impl<'a> Path<'a> {
 
     /// The path itself, then each path above it, up to its first segment.
     pub fn upwards(self) -> impl Iterator<Item = &'a str> {
-        std::iter::successors(Some(self.0), |path| path.rfind('/').map(|end| &path[..end]))
+        // The next one is not looked for before it is asked for: usually it is not.
+        let mut path = self.0;
+        let above = std::iter::from_fn(move || {
+            path = &path[..path.rfind('/')?];
+            Some(path)
+        });
+        std::iter::once(self.0).chain(above)
     }
 }

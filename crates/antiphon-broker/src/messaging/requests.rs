@@ -100,20 +100,36 @@ impl<X> Batch<'_, X> {
         let mut refusal = Undeliverable::Ended;
         // A session without a connection may come back in time, and one that has not answered for a while may do so at
         // last, but one that is there is the better choice.
-        let is_there = |place: &usize| route.handlers[*place].session.is_there();
-        // One that comes back in this moment must not be passed by, so the second round is offered to all.
-        let order = route.order(self.session);
-        for place in order.clone().filter(is_there).chain(order) {
-            match self.hand_to_handler(&route.handlers[place], request, outbox) {
-                Ok(()) => {
-                    route.taken(self.session, place);
-                    return Ok(());
-                }
-                Err(overloaded @ Undeliverable::Overloaded(_)) => refusal = overloaded,
-                Err(Undeliverable::Ended) => {}
+        let mut absent = Vec::new();
+        for place in route.order(self.session) {
+            if !route.handlers[place].session.is_there() {
+                absent.push(place);
+                continue;
+            }
+            match self.offer_to(route, place, request, outbox) {
+                Err(why) => refusal.add(why),
+                taken => return taken,
+            }
+        }
+        for place in absent {
+            match self.offer_to(route, place, request, outbox) {
+                Err(why) => refusal.add(why),
+                taken => return taken,
             }
         }
         Err(refusal)
+    }
+
+    fn offer_to(
+        &self,
+        route: &Route<X>,
+        place: usize,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        self.hand_to_handler(&route.handlers[place], request, outbox)?;
+        route.taken(self.session, place);
+        Ok(())
     }
 
     fn hand_to_handler(
@@ -122,7 +138,8 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let properties: Properties<'_> = if handler.session.client().reads_properties() {
+        let tells = !handler.keys.is_empty() && handler.session.client().reads_properties();
+        let properties: Properties<'_> = if tells {
             handler.keys.select(&self.profile.properties).collect()
         } else {
             Vec::new()
@@ -192,8 +209,8 @@ impl<X> Batch<'_, X> {
             self.broker.totals.exceed_any(error.limit);
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
-            let asker = (self.session, self.inbound.life);
-            let is_told = self.broker.tell(asker, request.reply, outcome, outbox);
+            let asker = (self.session, self.inbound.life, request.reply);
+            let is_told = self.broker.tell(asker, outcome, &self.policy.limits, outbox);
             let end = if is_told { End::Undeliverable } else { End::Cancelled };
             let place = (self.page, Label::FILTER);
             self.broker.totals.end(&mut self.counts, place, end, None);

@@ -259,8 +259,12 @@ impl<X> Session<X> {
         let mut state = self.state.lock();
         let Some(kept) = &mut state.kept else { return };
         if let Some((_, sequence)) = kept.pinged.filter(|pinged| pinged.0 == conversation) {
+            let before = kept.sent.bytes();
             kept.sent.acknowledge(sequence);
-            kept.sent.shrink();
+            // A busy session would only have to grow again.
+            if before < MOST_UNASKED / 4 {
+                kept.sent.shrink();
+            }
             kept.pinged = None;
         }
     }
