@@ -59,15 +59,12 @@ impl Properties {
         let mut properties = self.clone();
         let mut changed = Changed::default();
         for (key, value) in &change.0 {
-            let before = self.0.get(key);
+            let before = self.entry(key).map(|(_, value)| value);
             if before == value.as_ref() {
                 continue;
             }
             changed.previous.push((key.clone(), before.cloned()));
-            match value {
-                Some(value) => properties.0.insert(key.clone(), value.clone()),
-                None => properties.0.remove(key),
-            };
+            properties.set(key, value.clone());
         }
         if properties.user().count() > bounds.count
             && let Some(key) = changed.last_new_user_key()
