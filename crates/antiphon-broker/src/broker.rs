@@ -328,7 +328,7 @@ impl<X> Broker<X> {
     ) {
         let Remains { unanswered, handlers } = remains;
         for handler in handlers {
-            self.routes.remove(handler.path(), session);
+            self.routes.remove(&handler);
         }
         let responder = session.id();
         let has = match end {

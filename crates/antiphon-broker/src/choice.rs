@@ -12,18 +12,18 @@ use crate::config::Choice;
 use crate::routes::Route;
 use crate::session::Session;
 
-/// Which handler's session a sender had for which route, for routes with [`Choice::Sticky`].
+/// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`].
 #[derive(Debug, Default)]
 pub(crate) struct Stickiness {
-    chosen: Option<Box<HashMap<Box<str>, SessionId>>>,
+    chosen: Option<Box<HashMap<Box<str>, (SessionId, usize)>>>,
 }
 
 impl Stickiness {
-    fn recall(&self, path: &str) -> Option<SessionId> {
+    fn recall(&self, path: &str) -> Option<(SessionId, usize)> {
         self.chosen.as_ref()?.get(path).copied()
     }
 
-    fn remember(&mut self, path: &str, handler: SessionId) {
+    fn remember(&mut self, path: &str, handler: (SessionId, usize)) {
         let chosen = self.chosen.get_or_insert_default();
         if chosen.len() >= MAX_STICKY && !chosen.contains_key(path) {
             chosen.clear();
@@ -46,13 +46,20 @@ impl<X> Route<X> {
     fn first(&self, sender: &Session<X>) -> usize {
         match self.choice {
             Choice::LeastInFlight => self.least_in_flight(sender),
-            Choice::RoundRobin => self.turn.fetch_add(1, Relaxed) as usize % self.handlers.len(),
+            Choice::RoundRobin => {
+                let turn = self.turn.as_ref().map_or(0, |turn| turn.fetch_add(1, Relaxed));
+                turn as usize % self.handlers.len()
+            }
             Choice::Sticky => sender
                 .sticky
                 .lock()
                 .recall(self.path())
-                .and_then(|chosen| {
-                    self.handlers.iter().position(|handler| handler.session.id() == chosen)
+                .and_then(|(chosen, place)| {
+                    let is_it = |place: usize| self.handlers.get(place).session.id() == chosen;
+                    // It stands where it stood, unless an older one has gone.
+                    let known =
+                        Some(place).filter(|place| *place < self.handlers.len() && is_it(*place));
+                    known.or_else(|| (0..self.handlers.len()).find(|place| is_it(*place)))
                 })
                 .unwrap_or_else(|| self.least_in_flight(sender)),
         }
@@ -61,7 +68,10 @@ impl<X> Route<X> {
     /// Notes that `sender`'s request was taken by the handler at `place`.
     pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
         if self.choice == Choice::Sticky {
-            sender.sticky.lock().remember(self.path(), self.handlers[place].session.id());
+            sender
+                .sticky
+                .lock()
+                .remember(self.path(), (self.handlers.get(place).session.id(), place));
         }
     }
 
@@ -69,7 +79,7 @@ impl<X> Route<X> {
         let count = self.handlers.len();
         let turn = sender.rotation.fetch_add(1, Relaxed);
         let load = |place: usize| {
-            let session = &self.handlers[place].session;
+            let session = &self.handlers.get(place).session;
             (!session.is_there(), session.in_flight())
         };
         if count > MAX_SCAN {
@@ -83,7 +93,7 @@ impl<X> Route<X> {
     }
 
     fn path(&self) -> &str {
-        self.handlers[0].path()
+        self.handlers.get(0).path()
     }
 }
 

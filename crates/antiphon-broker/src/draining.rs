@@ -90,7 +90,7 @@ impl<X> Broker<X> {
 
     fn make_leave(&self, session: &Arc<Session<X>>) {
         for handler in session.leave() {
-            self.routes.remove(handler.path(), session);
+            self.routes.remove(&handler);
         }
     }
 

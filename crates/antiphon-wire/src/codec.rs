@@ -147,6 +147,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a varint; a 32-bit value is written as its zero-extended self.
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
@@ -161,6 +162,7 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// Appends a byte string: its length, then the bytes.
+#[inline]
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_length(out, bytes.len());
     out.extend_from_slice(bytes);

@@ -41,16 +41,12 @@ impl<'a> Path<'a> {
         if text.len() > MAX_PATH {
             return Err(InvalidPath::TooLong(text.len()));
         }
-        let mut path = text;
-        while let Some(rest) = path.strip_prefix('/') {
-            path = rest;
-        }
-        while let Some(rest) = path.strip_suffix('/') {
-            path = rest;
-        }
-        if path.is_empty() {
+        let begins = |byte: &u8| *byte != b'/';
+        let Some(start) = text.as_bytes().iter().position(begins) else {
             return Err(InvalidPath::Empty);
-        }
+        };
+        let end = text.as_bytes().iter().rposition(begins).map_or(start, |last| last + 1);
+        let path = &text[start..end];
         let (mut segments, mut doubled, mut follows) = (1, false, false);
         for &byte in path.as_bytes() {
             let separates = byte == b'/';

@@ -102,7 +102,7 @@ impl<X> Batch<'_, X> {
         // last, but one that is there is the better choice.
         let mut absent = Vec::new();
         for place in route.order(self.session) {
-            if !route.handlers[place].session.is_there() {
+            if !route.handlers.get(place).session.is_there() {
                 absent.push(place);
                 continue;
             }
@@ -127,7 +127,7 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        self.hand_to_handler(&route.handlers[place], request, outbox)?;
+        self.hand_to_handler(route.handlers.get(place), request, outbox)?;
         route.taken(self.session, place);
         Ok(())
     }
@@ -138,11 +138,10 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let tells = !handler.keys.is_empty() && handler.session.client().reads_properties();
-        let properties: Properties<'_> = if tells {
-            handler.keys.select(&self.profile.properties).collect()
-        } else {
-            Vec::new()
+        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let properties: Properties<'_> = match keys {
+            Some(keys) => keys.select(&self.profile.properties).collect(),
+            None => Vec::new(),
         };
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {

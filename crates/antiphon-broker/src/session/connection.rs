@@ -287,7 +287,7 @@ impl<X> State<X> {
         if let Some(kept) = &mut self.kept {
             **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
         }
-        let (unanswered, handlers) = (self.pending.drain(), std::mem::take(&mut self.handlers));
+        let (unanswered, handlers) = (self.pending.drain(), self.handlers.take());
         handlers.iter().for_each(|handler| handler.mark_removed());
         Remains { unanswered, handlers }
     }
