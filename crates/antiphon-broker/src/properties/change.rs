@@ -276,11 +276,8 @@ mod tests {
             let (after, changed) = before().apply(&Change::new(set, remove, BOUNDS).unwrap(), BOUNDS).unwrap();
             let mut undone = after;
             for (key, value) in changed.previous {
-                let now = match value.clone() {
-                    Some(value) => undone.0.insert(key, value),
-                    None => undone.0.remove(&key),
-                };
-                prop_assert_ne!(now, value);
+                prop_assert_ne!(undone.get(&key), value.as_deref());
+                undone.set(&key, value);
             }
             prop_assert_eq!(undone, before());
         }
