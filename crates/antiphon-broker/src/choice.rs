@@ -80,7 +80,7 @@ impl<X> Route<X> {
         let turn = sender.rotation.fetch_add(1, Relaxed);
         let load = |place: usize| {
             let session = &self.handlers.get(place).session;
-            (!session.is_there(), session.in_flight())
+            u64::from(session.in_flight()) | u64::from(!session.is_there()) << 32
         };
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
@@ -88,8 +88,19 @@ impl<X> Route<X> {
             let (one, other) = ((dice >> 32) as usize % count, (dice as u32) as usize % count);
             return if load(other) < load(one) { other } else { one };
         }
-        let start = turn as usize % count;
-        (start..count).chain(0..start).min_by_key(|&place| load(place)).unwrap_or(start)
+        let mut place = turn as usize % count;
+        let (mut best, mut least) = (place, load(place));
+        for _ in 1..count {
+            if least == 0 {
+                break;
+            }
+            place = if place + 1 < count { place + 1 } else { 0 };
+            let load = load(place);
+            if load < least {
+                (best, least) = (place, load);
+            }
+        }
+        best
     }
 
     fn path(&self) -> &str {

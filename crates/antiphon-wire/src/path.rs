@@ -41,21 +41,22 @@ impl<'a> Path<'a> {
         if text.len() > MAX_PATH {
             return Err(InvalidPath::TooLong(text.len()));
         }
-        let begins = |byte: &u8| *byte != b'/';
-        let Some(start) = text.as_bytes().iter().position(begins) else {
-            return Err(InvalidPath::Empty);
+        let path = match text.as_bytes() {
+            [b'/', ..] | [.., b'/'] => text.trim_matches('/'),
+            _ => text,
         };
-        let end = text.as_bytes().iter().rposition(begins).map_or(start, |last| last + 1);
-        let path = &text[start..end];
-        let (mut segments, mut doubled, mut follows) = (1, false, false);
-        for &byte in path.as_bytes() {
-            let separates = byte == b'/';
-            doubled |= separates & follows;
-            segments += usize::from(separates);
-            follows = separates;
+        if path.is_empty() {
+            return Err(InvalidPath::Empty);
         }
-        if doubled {
-            return Err(InvalidPath::EmptySegment);
+        let (mut segments, mut previous) = (1, 0);
+        for &byte in path.as_bytes() {
+            if byte == b'/' {
+                if previous == b'/' {
+                    return Err(InvalidPath::EmptySegment);
+                }
+                segments += 1;
+            }
+            previous = byte;
         }
         if segments > MAX_SEGMENTS {
             return Err(InvalidPath::TooDeep(segments));

@@ -26,6 +26,7 @@ pub(crate) struct Piece<X> {
 }
 
 impl<X> Equals<X> {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
@@ -34,6 +35,7 @@ impl<X> Equals<X> {
     }
 
     /// The handler at a place below [`Equals::len`].
+    #[inline]
     pub(crate) fn get(&self, place: usize) -> &Arc<Handler<X>> {
         match self {
             Self::One(handler) => handler,
