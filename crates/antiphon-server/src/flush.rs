@@ -100,13 +100,17 @@ pub(crate) fn write(session: &Session) {
     let line = session.driver();
     let mut used = None;
     let flushed = SPARE.with_borrow_mut(|spare| {
-        session.flush(spare, |connection, bytes| {
+        let flushed = session.flush(spare, |connection, bytes| {
             match used.get_or_insert_with(|| line.socket_of(connection)) {
                 Some(socket) => socket.try_write(bytes),
                 // The connection was replaced, and the bytes are sent anew on the other one.
                 None => Ok(bytes.len()),
             }
-        })
+        });
+        if let Some(requests) = spare.take_requests() {
+            line.waits().over(requests);
+        }
+        flushed
     });
     let socket = used.flatten().unwrap_or_else(|| line.socket());
     match flushed {
