@@ -31,6 +31,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::Subcommand;
@@ -39,6 +41,7 @@ use clap::ValueEnum;
 use crate::campaign::Part;
 use crate::campaign::Plan;
 use crate::compare::Comparison;
+use crate::crowd::Crowd;
 use crate::report::Results;
 use crate::row::Book;
 use crate::servers::Programs;
@@ -46,6 +49,7 @@ use crate::settings::SETTINGS;
 use crate::settings::Setting;
 use crate::settings::Times;
 use crate::target::Peer;
+use crate::target::Target;
 
 /// Measures the server against its peers and its targets
 #[derive(Parser)]
@@ -91,6 +95,30 @@ enum Action {
         #[arg(long)]
         perf: bool,
     },
+    /// Loads a server that runs already, for example under a profiler
+    Load {
+        /// Where it listens
+        address: SocketAddr,
+        #[arg(long, default_value = "antiphon", value_parser = Peer::named)]
+        peer: Peer,
+        #[arg(long, default_value = "small", value_parser = Setting::named)]
+        setting: Setting,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// Its process, whose processor time, instructions and system calls are counted
+        #[arg(long)]
+        pid: Option<u32>,
+    },
+    /// Opens idle sessions and registers handlers at a server that runs already, and keeps them until it is interrupted
+    Crowd {
+        /// Where it listens
+        address: SocketAddr,
+        #[arg(long, default_value_t = 10_000)]
+        sessions: usize,
+        /// Thousands of handlers
+        #[arg(long, default_value_t = 0)]
+        handlers: usize,
+    },
     /// The bare relay
     Relay {
         /// Where it listens
@@ -112,6 +140,20 @@ fn run(action: Action) -> io::Result<()> {
     match action {
         Action::Relay { address } => relay::serve(address),
         Action::All { programs, quick, only } => all(&programs, quick, &only),
+        Action::Load { address, peer, setting, seconds, pid } => {
+            let times = Times { measured: Duration::from_secs(seconds), ..Times::FULL };
+            say::row(&load::run(&Target::new(peer, address, pid), setting, times, pid.is_some())?)
+        }
+        Action::Crowd { address, sessions, handlers } => {
+            let mut crowd = Crowd::new(&Target::new(Peer::Antiphon, address, None))?;
+            crowd.grow(sessions)?;
+            crowd.register(handlers, 1000)?;
+            say::line(&format!("{} sessions are there", crowd.size()))?;
+            loop {
+                sleep(Duration::from_secs(1));
+                crowd.check()?;
+            }
+        }
         Action::Report { results, folder } => {
             report::write(&Results::of(row::read(&results)?)?, &folder)
         }

@@ -335,7 +335,7 @@ impl<X> Broker<X> {
     ) {
         let Remains { unanswered, handlers } = remains;
         for handler in &handlers {
-            self.routes.remove(handler.path(), session);
+            self.routes.remove(handler);
         }
         self.publish(handlers.iter().map(|handler| handler.path()), outbox);
         let responder = session.id();
@@ -350,7 +350,7 @@ impl<X> Broker<X> {
     }
 
     pub(crate) fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in session.expire(now) {
             let allowed = request.timeout;
             let text =
@@ -358,7 +358,7 @@ impl<X> Broker<X> {
             let outcome = &Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
             let responder = session.id();
             let ending = Ending { end: End::TimedOut, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }

@@ -53,7 +53,6 @@ use crate::messaging::Ending;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::properties::Properties;
 use crate::session::Receipt;
 use crate::session::Session;
@@ -121,7 +120,7 @@ impl<X> Broker<X> {
         let id = SessionId { server: node.0, client: number };
         // Whoever makes a call was asked for permission on its own node.
         let access = Arc::new(Access::everything());
-        let profile = Profile { roles: Roles::new(), properties: Properties::default(), access };
+        let profile = Profile { roles: Arc::default(), properties: Properties::default(), access };
         let link = Arc::new(Session::link(id, driver, incarnation, profile));
         link.heard(now);
         self.word_in(&link, now, GREET_AGAIN);
@@ -267,10 +266,10 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let responder = session.id();
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in unanswered {
             let ending = Ending { end, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }
