@@ -15,8 +15,11 @@ use crate::session::Session;
 /// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`].
 #[derive(Debug, Default)]
 pub(crate) struct Stickiness {
-    chosen: Option<Box<HashMap<Box<str>, (SessionId, usize)>>>,
+    chosen: Option<Box<Chosen>>,
 }
+
+/// By path.
+type Chosen = HashMap<Box<str>, (SessionId, usize)>;
 
 impl Stickiness {
     fn recall(&self, path: &str) -> Option<(SessionId, usize)> {
