@@ -21,6 +21,8 @@ pub struct Outbox<X> {
     pub lost: Vec<(Arc<Session<X>>, Connection)>,
     /// To be written down, if [`BrokerConfig::notes`](crate::BrokerConfig::notes) is set. The driver empties it.
     pub notes: Vec<Note>,
+    /// Writes a session at once, if the driver can: before a call that goes on for long, what somebody waits for.
+    pub urgent: Option<fn(&Session<X>)>,
     /// Buffers for what is appended, and of what was flushed.
     pub spare: Spare,
     /// To be ended before the call returns, once no lock is held.
@@ -33,6 +35,7 @@ impl<X> Default for Outbox<X> {
             touched: Vec::new(),
             lost: Vec::new(),
             notes: Vec::new(),
+            urgent: None,
             spare: Spare::default(),
             doomed: Vec::new(),
         }

@@ -52,7 +52,7 @@ pub(crate) struct Delivery(Outbox);
 /// An empty outbox for one call of the broker or a few.
 pub(crate) fn delivery() -> Delivery {
     // With the room of the one that this thread delivered last.
-    Delivery(OUTBOX.take())
+    Delivery(Outbox { urgent: Some(write), ..OUTBOX.take() })
 }
 
 impl Deref for Delivery {
