@@ -34,6 +34,12 @@ pub struct Access {
 }
 
 impl Access {
+    /// What nobody has to be asked for.
+    pub(crate) fn everything() -> Self {
+        let globals = GlobalPermissions::of(GlobalPermission::ALL);
+        Self::new(globals, PathPermissions::of(PathPermission::ALL), &BTreeMap::new())
+    }
+
     /// Whether `permission` is granted.
     pub fn allows(&self, permission: GlobalPermission) -> bool {
         self.globals.contains(permission)

@@ -20,6 +20,7 @@ use parking_lot::MutexGuard;
 use crate::access::GlobalPermission;
 use crate::authentication::Authentication;
 use crate::broker::Broker;
+use crate::broker::SMALL;
 use crate::config::Policy;
 use crate::error::ServiceError;
 use crate::filter::Filter;
@@ -140,7 +141,7 @@ impl<'b, X> Batch<'b, X> {
         Next::Continue
     }
 
-    fn request(
+    pub(crate) fn request(
         &mut self,
         header: (u32, ConversationId),
         body: &[u8],
@@ -158,10 +159,7 @@ impl<'b, X> Batch<'b, X> {
                     text: text.clone(),
                 });
             }
-            let limits = &self.policy.limits;
-            self.session.post(error.text.len() + 16, limits, outbox, |out| {
-                message::put_error(out, conversation, error.reason, &error.text);
-            });
+            self.refuse(conversation, &error, outbox);
             Next::Continue
         })
     }
@@ -261,7 +259,24 @@ impl<'b, X> Batch<'b, X> {
         body: &impl Encode,
         outbox: &mut Outbox<X>,
     ) {
-        self.broker.respond(self.session, conversation, body, outbox);
+        let (expected, limits) = ((SMALL, self.inbound.life), &self.policy.limits);
+        self.session.post_outcome(expected, limits, outbox, |out, _| {
+            message::put_response(out, conversation);
+            body.encode(out);
+        });
+    }
+
+    /// Answers a request of this session with an error.
+    pub(crate) fn refuse(
+        &self,
+        conversation: ConversationId,
+        error: &ServiceError,
+        outbox: &mut Outbox<X>,
+    ) {
+        let expected = (error.text.len() + 16, self.inbound.life);
+        self.session.post_outcome(expected, &self.policy.limits, outbox, |out, _| {
+            message::put_error(out, conversation, error.reason, &error.text);
+        });
     }
 
     pub(crate) fn demand(&self, permission: GlobalPermission) -> Result<(), ServiceError> {

@@ -21,6 +21,7 @@ use parking_lot::RwLock;
 
 use crate::authenticators::Authenticators;
 use crate::batch::Batch;
+use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::config::Fixed;
 use crate::config::Policy;
@@ -73,6 +74,7 @@ pub struct Broker<X> {
     /// A [`Phase`].
     pub(crate) phase: AtomicU8,
     pub(crate) patience: Patience,
+    pub(crate) cluster: Cluster<X>,
 }
 
 impl<X> Broker<X> {
@@ -96,6 +98,7 @@ impl<X> Broker<X> {
             security: Mutex::new(security),
             next_session: AtomicU64::new(1),
             phase: AtomicU8::new(Phase::Open as u8),
+            cluster: Cluster::default(),
         }
     }
 
@@ -143,6 +146,7 @@ impl<X> Broker<X> {
                 outbox.doomed.push((session.clone(), CloseReason::Expired));
             }
         }
+        self.sweep_links(now, outbox);
         self.reap(outbox);
     }
 
@@ -155,15 +159,9 @@ impl<X> Broker<X> {
             reason: Reason::SESSION_CLOSED,
             text: "the server is shutting down; the request may have been executed",
         };
-        let (mut counts, policy) = (Counts::default(), self.policy());
-        for session in &sessions {
-            let responder = session.id();
-            for request in session.drain_pending() {
-                let ending = Ending { end: End::ShutDown, responder, outcome: &error, took: None };
-                self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
-            }
+        for session in sessions.iter().chain(&self.links()) {
+            self.end_all(session, session.drain_pending(), (End::ShutDown, &error), outbox);
         }
-        self.totals.add(&counts);
         for session in &sessions {
             self.end(session, CloseReason::Aborted, outbox);
         }
@@ -183,10 +181,13 @@ impl<X> Broker<X> {
             stats.queued_bytes += queued as u64;
             stats.blocked += usize::from(is_blocked);
         });
+        for link in self.links() {
+            stats.ledger.in_flight += u64::from(link.in_flight());
+        }
         stats
     }
 
-    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and four more.
+    /// What has been counted by registered path: at most [`MAX_PATHS`](crate::MAX_PATHS) and five more.
     #[must_use]
     pub fn path_figures(&self) -> Vec<PathFigures> {
         let mut handlers = vec![0; usize::from(u8::MAX)];
@@ -204,11 +205,13 @@ impl<X> Broker<X> {
     pub fn audit(&self) -> Result<(), Mismatch> {
         self.totals.book.audit(|page| {
             let mut in_flight = 0;
-            self.visit(|session| {
+            let mut look = |session: &Arc<Session<X>>| {
                 if session.in_flight() > 0 {
                     in_flight += u64::from(session.in_flight_of(page));
                 }
-            });
+            };
+            self.visit(&mut look);
+            self.links().iter().for_each(look);
             in_flight
         })
     }
@@ -219,7 +222,7 @@ impl<X> Broker<X> {
         self.policy.load()
     }
 
-    /// The session of an id. Those of other nodes are not found, because there is one node.
+    /// The session of an id. Those of other nodes are not found.
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session<X>>> {
         if id.node() != self.config.node {
             return None;
@@ -302,6 +305,10 @@ impl<X> Broker<X> {
         reason: CloseReason,
         outbox: &mut Outbox<X>,
     ) {
+        if session.is_link() {
+            // It is only the link that is given up, not the node.
+            return self.begin_link_anew(session, true, outbox);
+        }
         let token = session.token();
         let Some(remains) = session.end(reason, outbox) else { return };
         self.totals.close(reason);
@@ -327,9 +334,10 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let Remains { unanswered, handlers } = remains;
-        for handler in handlers {
-            self.routes.remove(&handler);
+        for handler in &handlers {
+            self.routes.remove(handler);
         }
+        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
         let responder = session.id();
         let has = match end {
             End::RecipientRestarted => "began anew",
@@ -338,15 +346,10 @@ impl<X> Broker<X> {
         };
         let text = format!("session {responder} {has}; the request may have been executed");
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
-        let (mut counts, policy) = (Counts::default(), self.policy());
-        for request in unanswered {
-            let ending = Ending { end, responder, outcome, took: None };
-            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
-        }
-        self.totals.add(&counts);
+        self.end_all(session, unanswered, (end, outcome), outbox);
     }
 
-    fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
+    pub(crate) fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
         let (mut counts, policy) = (Counts::default(), self.policy());
         for request in session.expire(now) {
             let allowed = request.timeout;
@@ -362,4 +365,4 @@ impl<X> Broker<X> {
 }
 
 /// A guess at the length of messages that are mostly header.
-const SMALL: usize = 64;
+pub(crate) const SMALL: usize = 64;

@@ -9,6 +9,7 @@ use antiphon_wire::ids::SessionId;
 use foldhash::HashMap;
 
 use crate::config::Choice;
+use crate::routes::Rank;
 use crate::routes::Route;
 use crate::session::Session;
 
@@ -78,10 +79,7 @@ impl<X> Route<X> {
     fn least_in_flight(&self, sender: &Session<X>) -> usize {
         let count = self.handlers.len();
         let turn = sender.rotation.fetch_add(1, Relaxed);
-        let load = |place: usize| {
-            let session = &self.handlers.get(place).session;
-            u64::from(session.in_flight()) | u64::from(!session.is_there()) << 32
-        };
+        let load = |place: usize| self.handlers.get(place).load();
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
             let dice = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -91,7 +89,7 @@ impl<X> Route<X> {
         let mut place = turn as usize % count;
         let (mut best, mut least) = (place, load(place));
         for _ in 1..count {
-            if least == 0 {
+            if least == (Rank::Here, 0) {
                 break;
             }
             place = if place + 1 < count { place + 1 } else { 0 };
@@ -103,7 +101,7 @@ impl<X> Route<X> {
         best
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.handlers.get(0).path()
     }
 }

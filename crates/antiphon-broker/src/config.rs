@@ -44,6 +44,32 @@ pub struct BrokerConfig {
     pub notes: bool,
     /// The bounds.
     pub limits: Limits,
+    /// How it gets on with other nodes, if there are any.
+    pub nodes: Nodes,
+}
+
+/// How nodes get on with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nodes {
+    /// The version of the software, for people.
+    pub version: String,
+    /// How long other nodes may take to say which of their sessions match a filter.
+    pub gather: Duration,
+    /// Bytes that may wait for one node. Requests beyond it are refused as overload; a node that lets answers pile up to
+    /// twice as much loses its link.
+    pub mailbox: usize,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self {
+            version: String::new(),
+            // A thousand times what it takes, and as long as anybody likes to wait for a count.
+            gather: Duration::from_secs(1),
+            // What a fast link carries in a third of a second.
+            mailbox: 32 << 20,
+        }
+    }
 }
 
 /// When a client that says nothing is taken for gone. Without pings none is, since nobody asks it.
@@ -114,6 +140,7 @@ impl Default for BrokerConfig {
             liveness: Liveness::default(),
             notes: false,
             limits: Limits::default(),
+            nodes: Nodes::default(),
         }
     }
 }
@@ -207,12 +234,14 @@ pub(crate) struct Fixed {
     pub(crate) ping_period: Duration,
     pub(crate) authenticators: BTreeSet<String>,
     pub(crate) notes: bool,
+    pub(crate) version: String,
 }
 
 impl Fixed {
     pub(crate) fn new(config: BrokerConfig) -> Self {
         let BrokerConfig { node, server_name, ping_period, authenticators, notes, .. } = config;
-        Self { node, server_name, ping_period, authenticators, notes }
+        let version = config.nodes.version;
+        Self { node, server_name, ping_period, authenticators, notes, version }
     }
 }
 
@@ -221,6 +250,10 @@ impl Fixed {
 pub(crate) struct Policy {
     pub(crate) rules: PathRules,
     pub(crate) limits: Limits,
+    /// Those of links to other nodes.
+    pub(crate) link_limits: Limits,
+    /// See [`Nodes::gather`].
+    pub(crate) gather: Duration,
     pub(crate) recovery: Recovery,
 }
 
@@ -229,6 +262,13 @@ impl Policy {
         Self {
             rules: PathRules::new(config),
             limits: config.limits.clone(),
+            link_limits: Limits {
+                mailbox: config.nodes.mailbox,
+                mailbox_messages: usize::MAX / 2,
+                requests_per_handler: u32::MAX,
+                ..config.limits.clone()
+            },
+            gather: config.nodes.gather,
             recovery: config.recovery,
         }
     }

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use antiphon_wire::codec::Decode;
-use antiphon_wire::codec::Encode;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::Properties;
+use antiphon_wire::service::Service;
 use antiphon_wire::service::control::ChangeRoles;
 use antiphon_wire::service::control::ChangeRolesFilter;
 use antiphon_wire::service::control::CloseClient;
@@ -29,6 +29,8 @@ use crate::batch::Batch;
 use crate::batch::Void;
 use crate::batch::no_body;
 use crate::broker::Broker;
+use crate::cluster::fetches::Fetches;
+use crate::cluster::fetches::within_room;
 use crate::error::ServiceError;
 use crate::messaging::no_such_session;
 use crate::messaging::report;
@@ -45,13 +47,17 @@ use crate::session::Session;
 /// Closing.
 impl<X> Batch<'_, X> {
     pub(crate) fn close_client(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let CloseClient { session } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ModifySession)?;
+        if let Some(link) = self.elsewhere(session) {
+            let (to, call) = ((&link, session), (conversation, body));
+            return self.call_elsewhere(to, Service::CloseClient, call, outbox);
+        }
         let session = self.session(session)?;
         self.respond(conversation, &Void, outbox);
         outbox.doomed.push((session, CloseReason::ClosedByController));
@@ -59,7 +65,7 @@ impl<X> Batch<'_, X> {
     }
 
     pub(crate) fn close_clients(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -67,7 +73,13 @@ impl<X> Batch<'_, X> {
         let CloseClientFilter { filter } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ModifySession)?;
         let Some(sessions) = self.matching(conversation, filter, outbox) else { return Ok(()) };
-        self.respond_count(conversation, sessions.len(), outbox);
+        let count = sessions.len();
+        if !self.is_alone() {
+            let (call, share) = ((conversation, body), (count, sessions));
+            self.count_everywhere(Service::CloseClientFilter, call, share, outbox);
+            return Ok(());
+        }
+        self.respond_count(Service::CloseClientFilter, (conversation, body), count, outbox);
         let doomed = sessions.into_iter().map(|session| (session, CloseReason::ClosedByController));
         outbox.doomed.extend(doomed);
         Ok(())
@@ -77,7 +89,7 @@ impl<X> Batch<'_, X> {
 /// Properties.
 impl<X> Batch<'_, X> {
     pub(crate) fn get_properties(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -85,6 +97,10 @@ impl<X> Batch<'_, X> {
         let GetSessionProperties { session, keys } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ViewSession)?;
         let keys = KeySelection::parse(keys)?;
+        if let Some(link) = self.elsewhere(session) {
+            let (to, call) = ((&link, session), (conversation, body));
+            return self.call_elsewhere(to, Service::GetSessionProperties, call, outbox);
+        }
         let profile = self.broker.find(session).map(|session| session.profile());
         let selected: Option<Properties<'_>> =
             profile.as_ref().map(|profile| keys.select(&profile.properties).collect());
@@ -117,6 +133,10 @@ impl<X> Batch<'_, X> {
         self.demand(GlobalPermission::ViewSession)?;
         self.demand(GlobalPermission::ModifySession)?;
         let change = self.read_change(set, remove)?;
+        if let Some(link) = self.elsewhere(session) {
+            let (to, call) = ((&link, session), (conversation, body));
+            return self.call_elsewhere(to, Service::SetSessionProperties, call, outbox);
+        }
         let session = self.session(session)?;
         let Changed { previous } = self.broker.set_properties(&session, &change, outbox)?;
         self.refresh_profile();
@@ -155,7 +175,8 @@ impl<X> Batch<'_, X> {
             }
         }
         self.refresh_profile();
-        self.respond_count(conversation, count, outbox);
+        let call = (conversation, body);
+        self.respond_count(Service::SetSessionPropertiesFilter, call, count, outbox);
         Ok(())
     }
 }
@@ -171,6 +192,10 @@ impl<X> Batch<'_, X> {
         let ChangeRoles { session, remove, add } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ModifySession)?;
         let change = RolesChange::new(&remove, &add)?;
+        if let Some(link) = self.elsewhere(session) {
+            let (to, call) = ((&link, session), (conversation, body));
+            return self.call_elsewhere(to, Service::ChangeAuthorisationRoles, call, outbox);
+        }
         let session = self.session(session)?;
         self.broker.change_roles(&session, &change, outbox);
         self.refresh_profile();
@@ -192,7 +217,8 @@ impl<X> Batch<'_, X> {
             self.broker.change_roles(session, &change, outbox);
         }
         self.refresh_profile();
-        self.respond_count(conversation, sessions.len(), outbox);
+        let (call, count) = ((conversation, body), sessions.len());
+        self.respond_count(Service::ChangeAuthorisationRolesFilter, call, count, outbox);
         Ok(())
     }
 }
@@ -200,7 +226,7 @@ impl<X> Batch<'_, X> {
 /// Listing.
 impl<X> Batch<'_, X> {
     pub(crate) fn fetch_sessions(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -220,25 +246,27 @@ impl<X> Batch<'_, X> {
         sessions.retain(|session| within.contains(&session.start_time));
         sessions.sort_by_key(|session| (session.start_time, session.id()));
         let total = sessions.len() as u32;
-        sessions.truncate(fetch.limit.map_or(usize::MAX, |limit| limit as usize));
+        let most = fetch.limit.map_or(usize::MAX, |limit| limit as usize);
+        sessions.truncate(most);
         let profiles: Vec<_> =
             sessions.iter().map(|session| (session.start_time, session.profile())).collect();
-        let mut room = (fetch.maximum_size as usize).min(self.policy.limits.message);
-        let mut fetched = Vec::new();
-        for (start_time, profile) in &profiles {
-            let start_time = fetch.with_start_time.then_some(*start_time);
-            let session = FetchedSession {
-                start_time,
-                properties: keys.select(&profile.properties).collect(),
-            };
-            let size = encoded_length(&session);
-            if size > room {
-                break;
-            }
-            room -= size;
-            fetched.push(session);
+        let room = (fetch.maximum_size as usize).min(self.policy.limits.message);
+        let is_alone = self.is_alone();
+        let with_start_time = fetch.with_start_time || !is_alone;
+        let fetched = profiles.iter().map(|(start_time, profile)| FetchedSession {
+            start_time: with_start_time.then_some(*start_time),
+            properties: keys.select(&profile.properties).collect(),
+        });
+        let fetched = within_room(fetched, room);
+        if is_alone {
+            self.respond(conversation, &Fetched::Sessions { sessions: fetched, total }, outbox);
+            return Ok(());
         }
-        self.respond(conversation, &Fetched::Sessions { sessions: fetched, total }, outbox);
+        let mut fetches = Fetches::new(most, room, fetch.with_start_time);
+        fetches.add(&fetched, total);
+        // What others list must be put in order with this.
+        let with_start_time = SessionFetch { with_start_time: true, ..fetch };
+        self.fetch_everywhere(conversation, &with_start_time, fetches, outbox);
         Ok(())
     }
 }
@@ -274,12 +302,20 @@ impl<X> Batch<'_, X> {
         }
     }
 
-    fn respond_count(&self, conversation: ConversationId, count: usize, outbox: &mut Outbox<X>) {
-        self.respond(
-            conversation,
-            &CountOrErrors { count: count as u32, errors: Vec::new() },
-            outbox,
-        );
+    /// Answers a call for a filter, for which `count` sessions of this node were acted on.
+    fn respond_count(
+        &mut self,
+        service: Service,
+        (conversation, body): (ConversationId, &[u8]),
+        count: usize,
+        outbox: &mut Outbox<X>,
+    ) {
+        if !self.is_alone() {
+            let share = (count, Vec::new());
+            return self.count_everywhere(service, (conversation, body), share, outbox);
+        }
+        let count = count as u32;
+        self.respond(conversation, &CountOrErrors { count, errors: Vec::new() }, outbox);
     }
 }
 
@@ -340,10 +376,4 @@ impl RolesChange {
         }
         Ok(change)
     }
-}
-
-fn encoded_length(item: &impl Encode) -> usize {
-    let mut bytes = Vec::new();
-    item.encode(&mut bytes);
-    bytes.len()
 }

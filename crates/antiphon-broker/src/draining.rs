@@ -45,6 +45,7 @@ impl<X> Broker<X> {
     pub fn drain(&self, most: usize, outbox: &mut Outbox<X>) -> Left {
         if self.phase() == Phase::Open {
             self.enter(Phase::AskersLeave);
+            self.announce_leaving(outbox);
         }
         let sessions: Vec<_> = self.registry.read().iter().cloned().collect();
         let (mut leaving, staying): (Vec<_>, Vec<_>) =
@@ -56,10 +57,9 @@ impl<X> Broker<X> {
         }
         let may_leave = self.phase() >= Phase::AllLeave;
         let next = asking.into_iter().chain(handling.into_iter().filter(|_| may_leave)).take(most);
-        leaving.extend(next.inspect(|session| self.make_leave(session)));
-        for session in &leaving {
-            self.part(session, outbox);
-        }
+        leaving.extend(next);
+        leaving.iter().for_each(|session| self.make_leave(session, outbox));
+        leaving.iter().for_each(|session| self.let_go(session, outbox));
         self.reap(outbox);
         self.left()
     }
@@ -88,14 +88,16 @@ impl<X> Broker<X> {
         }
     }
 
-    fn make_leave(&self, session: &Arc<Session<X>>) {
-        for handler in session.leave() {
-            self.routes.remove(&handler);
+    fn make_leave(&self, session: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
+        let handlers = session.leave();
+        for handler in &handlers {
+            self.routes.remove(handler);
         }
+        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
     }
 
     /// Ends a session that leaves, if nothing of it is under way.
-    fn part(&self, session: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
+    fn let_go(&self, session: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
         // Held so that it does not ask in this moment.
         let _inbound = session.inbound.lock();
         if session.in_flight() == 0 && session.awaiting.load(Relaxed) == 0 {

@@ -11,6 +11,9 @@
 //! 5. [`Broker::close`] or [`Broker::lose`] when a connection ends,
 //! 6. [`Broker::drain`] and [`Broker::shut_down`] when the server does.
 //!
+//! Where there are other nodes, [`Broker::join`] when one comes, [`Broker::transmission`] for what it transmits,
+//! [`Session::transmit`] for a link in the outbox, and [`Broker::part`] when the node goes.
+//!
 //! | module | holds |
 //! |---|---|
 //! | [`broker`](Broker), `opening`, `batch` | the calls above; dispatch only |
@@ -18,6 +21,7 @@
 //! | `control`, `events`, `locks`, `authentication`, `security` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
 //! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
+//! | `cluster` | the other nodes |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
 //! | `stats`, `notes` | what is counted, and what may be written down |
 //! | [`filter`] | the session filter language |
@@ -28,6 +32,7 @@ mod authenticators;
 mod batch;
 mod broker;
 mod choice;
+mod cluster;
 mod config;
 mod control;
 mod draining;
@@ -68,10 +73,14 @@ pub use crate::authenticators::Question;
 pub use crate::batch::Batch;
 pub use crate::batch::Next;
 pub use crate::broker::Broker;
+pub use crate::cluster::Broken;
+pub use crate::cluster::LinkState;
+pub use crate::cluster::NodeStatus;
 pub use crate::config::BrokerConfig;
 pub use crate::config::Choice;
 pub use crate::config::Limits;
 pub use crate::config::Liveness;
+pub use crate::config::Nodes;
 pub use crate::config::PathRule;
 pub use crate::config::Recovery;
 pub use crate::draining::Left;

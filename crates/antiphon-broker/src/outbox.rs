@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::service::events::CloseReason;
 
 use crate::mailbox::Spare;
@@ -13,7 +14,7 @@ use crate::session::Session;
 /// [`Outbox::touched`] and [`Outbox::lost`], and may keep it for the next call.
 #[derive(Debug)]
 pub struct Outbox<X> {
-    /// To be flushed. A session that is listed once is not listed again, here or in any other outbox, before it is
+    /// To be flushed, or transmitted if it is a link to another node. A session that is listed once is not listed again, here or in any other outbox, before it is
     /// flushed.
     pub touched: Vec<Arc<Session<X>>>,
     /// Connections that the broker has given up: their clients are gone without a farewell. The driver closes their
@@ -25,19 +26,17 @@ pub struct Outbox<X> {
     pub urgent: Option<fn(&Session<X>)>,
     /// Buffers for what is appended, and of what was flushed.
     pub spare: Spare,
+    /// Nodes that did not say in time what was asked of all, so that their sessions were left out, each named once. To be
+    /// logged. The driver empties it.
+    pub unheard: Vec<NodeId>,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        Self {
-            touched: Vec::new(),
-            lost: Vec::new(),
-            notes: Vec::new(),
-            urgent: None,
-            spare: Spare::default(),
-            doomed: Vec::new(),
-        }
+        let (touched, lost, spare) = (Vec::new(), Vec::new(), Spare::default());
+        let (notes, unheard, doomed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { touched, lost, notes, urgent: None, spare, unheard, doomed }
     }
 }

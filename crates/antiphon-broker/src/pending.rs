@@ -42,6 +42,14 @@ pub(crate) enum Reply {
     FilterEvent(ConversationId),
     /// It is the driver that wants to know, and waits with this ticket.
     Opinion(Ticket),
+    /// To the node that has forwarded the request.
+    Node(ConversationId),
+    /// As one event of its filter request, for the session with this client part of the node that was asked.
+    RemoteEvent(ConversationId, u64),
+    /// As the response to a service call that was forwarded to a node.
+    Call(ConversationId),
+    /// As the answer of one node to a question to all, by its number.
+    Gather(u64),
 }
 
 /// Names a question to an authenticator.

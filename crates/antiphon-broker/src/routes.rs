@@ -9,6 +9,7 @@ mod equals;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::ids::ConversationId;
@@ -34,11 +35,82 @@ pub(crate) struct Handler<X> {
     /// Quoted in every request for it.
     pub(crate) conversation: ConversationId,
     /// Which properties of a sender it is told, if any.
-    pub(crate) keys: Option<Box<KeySelection>>,
+    keys: Option<Box<KeySelection>>,
     /// Whoever found it in a route from before must pass it by. Written with the session locked.
     removed: AtomicBool,
     /// Which figures its requests count for.
     pub(crate) label: Label,
+    /// Present if it stands for all handlers that another node has for the path; the session is the link to it.
+    pub(crate) remote: Option<Box<Remote>>,
+}
+
+/// What is known of the handlers of another node.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    /// How many there are.
+    pub(crate) count: AtomicU32,
+    /// What they have in flight: the number of the node's last report for which this was true, and what it said,
+    /// increased by every request since.
+    in_flight: AtomicU64,
+}
+
+impl Remote {
+    fn new(count: u32) -> Self {
+        Self { count: AtomicU32::new(count), in_flight: AtomicU64::new(0) }
+    }
+
+    /// The node's report of this number says so. Paths that it does not name have nothing in flight.
+    pub(crate) fn report(&self, report: u32, in_flight: u32) {
+        self.in_flight.store(u64::from(report) << 32 | u64::from(in_flight), Relaxed);
+    }
+
+    /// Counts a request that was handed over after that report. Two at the same moment may count as one.
+    pub(crate) fn count_sent(&self, report: u32) {
+        self.report(report, self.in_flight(report).saturating_add(1));
+    }
+
+    fn in_flight(&self, report: u32) -> u32 {
+        let told = self.in_flight.load(Relaxed);
+        if (told >> 32) as u32 == report { told as u32 } else { 0 }
+    }
+
+    /// What each of its handlers has to do, in quarters of a request.
+    fn load(&self, report: u32) -> u32 {
+        self.in_flight(report).saturating_mul(4) / self.count.load(Relaxed).max(1)
+    }
+}
+
+/// Who is asked before whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// A session of this node that is there.
+    Here,
+    /// Those of another node.
+    Elsewhere,
+    /// A session of this node that may come back.
+    Away,
+    /// Those of a node that is about to stop.
+    Leaving,
+}
+
+impl<X> Handler<X> {
+    pub(crate) fn rank(&self) -> Rank {
+        match &self.session.peer {
+            None if self.session.is_there() => Rank::Here,
+            None => Rank::Away,
+            Some(peer) if peer.is_leaving.load(Relaxed) => Rank::Leaving,
+            Some(_) => Rank::Elsewhere,
+        }
+    }
+
+    /// The lower the better.
+    pub(crate) fn load(&self) -> (Rank, u32) {
+        let load = match (&self.remote, &self.session.peer) {
+            (Some(remote), Some(peer)) => remote.load(peer.reports.load(Relaxed)),
+            _ => self.session.in_flight(),
+        };
+        (self.rank(), load)
+    }
 }
 
 impl<X> Handler<X> {
@@ -49,12 +121,29 @@ impl<X> Handler<X> {
         (keys, label): (KeySelection, Label),
     ) -> Self {
         let removed = AtomicBool::new(false);
+        let path = path.as_str().into();
         let keys = (!keys.is_empty()).then(|| Box::new(keys));
-        Self { session, path: path.as_str().into(), conversation, keys, label, removed }
+        Self { session, path, conversation, keys, label, removed, remote: None }
+    }
+
+    /// Stands for all handlers of another node.
+    pub(crate) fn remote(
+        link: Arc<Session<X>>,
+        path: Path<'_>,
+        count: u32,
+        told: (KeySelection, Label),
+    ) -> Self {
+        let remote = Some(Box::new(Remote::new(count)));
+        Self { remote, ..Self::new(link, path, ConversationId(0), told) }
     }
 
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Which properties of a sender it is told.
+    pub(crate) fn keys(&self) -> &KeySelection {
+        self.keys.as_deref().unwrap_or(&NO_KEYS)
     }
 
     pub(crate) fn is_removed(&self) -> bool {
@@ -65,6 +154,8 @@ impl<X> Handler<X> {
         self.removed.store(true, Relaxed);
     }
 }
+
+static NO_KEYS: KeySelection = KeySelection::NONE;
 
 /// All handlers of one path: never none, one a session.
 #[derive(Debug)]
@@ -100,8 +191,22 @@ impl<X> Routes<X> {
 
     /// Adds a handler of a session that has none on this path.
     pub(crate) fn insert(&self, handler: &Arc<Handler<X>>, choice: Choice) {
+        self.replace(None, handler, choice);
+    }
+
+    /// Adds a handler, in place of another one of its session and path if there is one.
+    pub(crate) fn replace(
+        &self,
+        old: Option<&Handler<X>>,
+        handler: &Arc<Handler<X>>,
+        choice: Choice,
+    ) {
         let guard = self.by_path.guard();
-        let added = |route: &Route<X>| route.with(route.handlers.with(handler));
+        let added = |route: &Route<X>| {
+            let handlers = route.handlers.with(handler);
+            let rest = old.and_then(|old| handlers.without(old));
+            route.with(rest.unwrap_or(handlers))
+        };
         let new = || Route::new(Equals::One(handler.clone()), choice, None);
         self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
     }
@@ -125,14 +230,24 @@ impl<X> Routes<X> {
         !matches!(outcome, papaya::Compute::Aborted(()))
     }
 
-    /// How many handlers each path has, with what their requests count for.
+    /// How many handlers of this node each path has, with what their requests count for.
     pub(crate) fn handlers(&self) -> impl Iterator<Item = (Label, usize)> {
         let pinned = self.by_path.pin();
         let counts: Vec<_> = pinned
             .values()
-            .map(|route| (route.handlers.get(0).label, route.handlers.len()))
+            .map(|route| (route.handlers.get(0).label, route.own().count()))
             .collect();
         counts.into_iter()
+    }
+
+    /// The paths that have handlers.
+    pub(crate) fn paths(&self) -> Vec<Arc<str>> {
+        self.by_path.pin().keys().cloned().collect()
+    }
+
+    /// What `view` makes of the route of exactly this path.
+    pub(crate) fn at<T>(&self, path: &str, view: impl FnOnce(&Route<X>) -> T) -> Option<T> {
+        self.by_path.pin().get(path).map(view)
     }
 
     /// Gives every route the choice for its path.
@@ -162,6 +277,11 @@ impl<X> Routes<X> {
 }
 
 impl<X> Route<X> {
+    /// The handlers of this node.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Arc<Handler<X>>> {
+        self.handlers.iter().filter(|handler| handler.remote.is_none())
+    }
+
     fn new(handlers: Equals<X>, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
         let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
         Self { handlers, choice, turn }

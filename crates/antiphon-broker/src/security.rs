@@ -8,6 +8,7 @@ use std::sync::Arc;
 use antiphon_wire::codec::Decode;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::service::ErrorReport;
+use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::security::AnonymousAction;
 use antiphon_wire::service::security::ListPathPermissions;
@@ -261,7 +262,7 @@ impl<X> Batch<'_, X> {
 
     /// A session whose authentication is revoked ends: it was let in as somebody who it is not any more.
     pub(crate) fn revoke_authentication(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -269,6 +270,10 @@ impl<X> Batch<'_, X> {
         let RevokeAuthentication { session } = Decode::decode_all(body)?;
         self.demand(GlobalPermission::ModifySession)?;
         self.demand(GlobalPermission::Authenticate)?;
+        if let Some(link) = self.elsewhere(session) {
+            let (to, call) = ((&link, session), (conversation, body));
+            return self.call_elsewhere(to, Service::RevokeAuthentication, call, outbox);
+        }
         let session = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
         self.respond(conversation, &Void, outbox);
         outbox.doomed.push((session, CloseReason::Revoked));

@@ -82,8 +82,9 @@ fn arrows_point_up() {
 fn nothing_is_unsafe() {
     let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(workspace.contains("\nunsafe_code = \"forbid\"\n"), "the workspace forbids nothing");
-    for entry in fs::read_dir(root().join("crates")).unwrap() {
-        let manifest = entry.unwrap().path().join("Cargo.toml");
+    let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    for folder in crates.chain([root().join("bench")]) {
+        let manifest = folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
         let obeys = text.contains("\n[lints]\nworkspace = true\n");
         assert!(obeys, "{} does not take the lints of the workspace", manifest.display());
@@ -181,6 +182,7 @@ fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     collect(&root().join("crates"), &mut files);
     collect(&root().join("fuzz"), &mut files);
+    collect(&root().join("bench"), &mut files);
     assert!(files.len() > 50, "the sources were not found");
     files
 }

@@ -11,6 +11,7 @@
 //! | [`connect`] | the parameters of a connection, credentials, the connection response |
 //! | [`message`] | the outer frame: request, response, error, abort, close request |
 //! | [`service`] | the registry of service numbers and the body of every service |
+//! | [`node`] | what the nodes of a cluster say to each other |
 //! | [`value`] | named values (`string`, `json`, ...) and the check that their bytes are whole |
 //! | [`ids`], [`path`] | session ids, conversation ids, message paths |
 //! | [`recovery`] | what can be sent again after a connection was lost |
@@ -24,6 +25,7 @@ pub mod connect;
 pub mod error;
 pub mod ids;
 pub mod message;
+pub mod node;
 pub mod path;
 pub mod recovery;
 pub mod service;

@@ -91,8 +91,14 @@ impl<'a> Message<'a> {
 
 /// Appends the header of a request; its body follows.
 pub fn put_request(out: &mut Vec<u8>, service: Service, conversation: ConversationId) {
+    put_call(out, service.number(), conversation);
+}
+
+/// Appends the header of a request for a service of any registry.
+#[inline]
+pub(crate) fn put_call(out: &mut Vec<u8>, service: u32, conversation: ConversationId) {
     out.push(REQUEST);
-    put_varint(out, u64::from(service.number()));
+    put_varint(out, u64::from(service));
     conversation.encode(out);
 }
 

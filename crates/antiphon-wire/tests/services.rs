@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use antiphon_wire::node::NodeService;
 use antiphon_wire::service::Service;
 
 /// The services that Antiphon promises to speak.
@@ -34,5 +35,21 @@ fn other_numbers_name_no_service() {
     for number in (0..1000).chain([u32::MAX, 256 + 85]) {
         let spoken = PROMISED.contains(&number);
         assert_eq!(Service::from_number(number).is_some(), spoken, "{number}");
+    }
+}
+
+/// The services of nodes, which clients must not reach by their numbers.
+const OF_NODES: [u32; 9] = [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009];
+
+#[test]
+fn nodes_have_numbers_of_their_own() {
+    let numbers: Vec<u32> = NodeService::ALL.iter().map(|service| service.number()).collect();
+    assert_eq!(numbers, OF_NODES);
+    for &service in NodeService::ALL {
+        assert_eq!(NodeService::from_number(service.number()), Some(service));
+        assert_eq!(Service::from_number(service.number()), None);
+    }
+    for &service in Service::ALL {
+        assert_eq!(NodeService::from_number(service.number()), None);
     }
 }

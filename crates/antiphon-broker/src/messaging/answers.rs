@@ -35,8 +35,11 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let Some(request) = self.take_pending(conversation) else { return };
-        if let Reply::Opinion(ticket) = request.reply {
-            return self.decided(&request, ticket, body);
+        match request.reply {
+            Reply::Opinion(ticket) => return self.decided(&request, ticket, body),
+            Reply::Gather(number) => return self.share(&request, number, body, outbox),
+            Reply::Call(conversation) => return self.called(&request, conversation, body, outbox),
+            _ => {}
         }
         let broken = match Value::decode_all(body) {
             Ok(value) => match value.check() {
@@ -124,6 +127,11 @@ impl<X> Broker<X> {
         let is_told = self.tell(asker, (responder, outcome), limits, outbox);
         let end = if is_told { end } else { End::Cancelled };
         self.totals.end(counts, (request.page, request.label), end, took);
+        if let Reply::Gather(number) = request.reply {
+            let node = responder.node();
+            self.unheard(node, outbox);
+            self.gathered(number, None, counts, outbox);
+        }
     }
 
     /// Appends the outcome of a request to its sender's mailbox, or tells the driver; false if the sender is not there any
@@ -156,6 +164,22 @@ impl<X> Broker<X> {
                 self.opine(ticket, outcome.into());
                 true
             }
+            Reply::Node(conversation) => {
+                let limits = &self.policy().link_limits;
+                sender.post_outcome((expected, life), limits, outbox, |out, _| {
+                    put_outcome(out, conversation, outcome);
+                })
+            }
+            Reply::RemoteEvent(conversation, client) => {
+                let session = SessionId { client, ..session };
+                let event = Reply::FilterEvent(conversation);
+                self.tell((sender, life, event), (session, outcome), limits, outbox)
+            }
+            Reply::Call(conversation) => {
+                let event = Reply::Response(conversation);
+                self.tell((sender, life, event), answer, limits, outbox)
+            }
+            Reply::Gather(_) => true,
         }
     }
 }

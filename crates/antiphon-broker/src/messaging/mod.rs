@@ -16,6 +16,9 @@ use crate::error::ServiceError;
 use crate::filter::FilterError;
 
 pub(crate) use crate::messaging::answers::Ending;
+pub(crate) use crate::messaging::requests::NOT_DELIVERED;
+pub(crate) use crate::messaging::requests::Request;
+pub(crate) use crate::messaging::requests::overloaded_recipient;
 
 pub(crate) fn report(error: &FilterError) -> ErrorReport<'_> {
     ErrorReport { message: error.message(), line: error.line(), column: error.column() }

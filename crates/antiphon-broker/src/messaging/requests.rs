@@ -34,6 +34,7 @@ use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::routes::Handler;
+use crate::routes::Rank;
 use crate::routes::Route;
 use crate::session::Session;
 use crate::session::Undeliverable;
@@ -99,19 +100,19 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Undeliverable> {
         let mut refusal = Undeliverable::Ended;
         // A session without a connection may come back in time, and one that has not answered for a while may do so at
-        // last, but one that is there is the better choice.
-        let mut absent = Vec::new();
+        // last, but one that is there is the better choice, and then those of another node.
+        let mut others = Vec::new();
         for place in route.order(self.session) {
-            if !route.handlers.get(place).session.is_there() {
-                absent.push(place);
-                continue;
-            }
-            match self.offer_to(route, place, request, outbox) {
-                Err(why) => refusal.add(why),
-                taken => return taken,
+            match route.handlers.get(place).rank() {
+                Rank::Here => match self.offer_to(route, place, request, outbox) {
+                    Err(why) => refusal.add(why),
+                    taken => return taken,
+                },
+                rank => others.push((rank != Rank::Elsewhere, place)),
             }
         }
-        for place in absent {
+        others.sort_by_key(|(is_near, _)| *is_near);
+        for (_, place) in others {
             match self.offer_to(route, place, request, outbox) {
                 Err(why) => refusal.add(why),
                 taken => return taken,
@@ -138,10 +139,14 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
-        let properties: Properties<'_> = match keys {
-            Some(keys) => keys.select(&self.profile.properties).collect(),
-            None => Vec::new(),
+        if handler.remote.is_some() {
+            return self.forward_to_handler(handler, request, outbox);
+        }
+        let tells = !handler.keys().is_empty() && handler.session.client().reads_properties();
+        let properties: Properties<'_> = if tells {
+            handler.keys().select(&self.profile.properties).collect()
+        } else {
+            Vec::new()
         };
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {
@@ -168,7 +173,9 @@ impl<X> Batch<'_, X> {
         let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
         let reply = Reply::Response(conversation);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let recipient = self.broker.find(session).ok_or_else(|| no_such_session(session))?;
+        let Some(recipient) = self.broker.find(session) else {
+            return self.forward_to_session(session, &request, outbox);
+        };
         match self.hand_to_session(&recipient, &request, outbox) {
             Ok(()) => self.accepted(Kind::Session, 1),
             Err(Undeliverable::Ended) => Err(no_such_session(session)),
@@ -187,15 +194,20 @@ impl<X> Batch<'_, X> {
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
         let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
-        let filter = match self.parse_filter(filter) {
-            Ok(filter) => filter,
+        let parsed = match self.parse_filter(filter) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 self.counts.refuse(true, Reason::INVALID_DATA);
                 self.respond(conversation, &self.refused(&error), outbox);
                 return Ok(());
             }
         };
-        let recipients = self.broker.matching(&filter);
+        let recipients = self.broker.matching(&parsed);
+        if !self.is_alone() {
+            let conversations = (conversation, events);
+            self.send_to_filter_everywhere(conversations, &request, (filter, recipients), outbox);
+            return Ok(());
+        }
         // The number of sessions is bounded far below 2^32.
         let count = recipients.len() as u32;
         self.respond(conversation, &Sent::To(count), outbox);
@@ -291,7 +303,7 @@ impl<X> Batch<'_, X> {
         Ok((path, Request { path: written, value, reply, timeout }))
     }
 
-    fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
+    pub(crate) fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
         self.counts.ledger.accept(self.page, kind, count);
         Ok(())
     }
@@ -308,12 +320,12 @@ impl<X> Batch<'_, X> {
 }
 
 /// A request that has been admitted.
-struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// As the sender wrote it.
-    path: &'a str,
-    value: Value<'a>,
-    reply: Reply,
-    timeout: Duration,
+    pub(crate) path: &'a str,
+    pub(crate) value: Value<'a>,
+    pub(crate) reply: Reply,
+    pub(crate) timeout: Duration,
 }
 
 impl Request<'_> {
@@ -323,16 +335,19 @@ impl Request<'_> {
             Reply::Response(_) => Label::SESSION,
             Reply::FilterEvent(_) => Label::FILTER,
             Reply::Opinion(_) => Label::AUTHENTICATOR,
+            Reply::Node(_) | Reply::RemoteEvent(..) | Reply::Call(_) | Reply::Gather(_) => {
+                Label::CALL
+            }
         }
     }
 
     /// About how long the message to the recipient is.
-    fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.path.len() + self.value.bytes.len() + MOST_HEADERS
     }
 }
 
-fn overloaded_recipient(limit: Limit) -> ServiceError {
+pub(crate) fn overloaded_recipient(limit: Limit) -> ServiceError {
     let problem = match limit {
         Limit::Recipient => "the recipient has too many requests to answer",
         _ => "the recipient has too much to read",
@@ -340,7 +355,7 @@ fn overloaded_recipient(limit: Limit) -> ServiceError {
     ServiceError::overloaded(limit, problem)
 }
 
-const NOT_DELIVERED: &str = "the request was not delivered";
+pub(crate) const NOT_DELIVERED: &str = "the request was not delivered";
 
 /// To hand a request to so many takes longer than to write to a socket.
 const MANY: usize = 256;

@@ -17,6 +17,10 @@ pub struct KeySelection {
 }
 
 impl KeySelection {
+    /// Nothing is asked for.
+    pub(crate) const NONE: Self =
+        Self { all_fixed: false, all_user: false, named: BTreeSet::new() };
+
     /// Reads a key list. Keys that no property has are allowed; those longer than [`MAX_KEY_BYTES`] are skipped.
     ///
     /// # Errors
@@ -38,6 +42,13 @@ impl KeySelection {
             }
         }
         Ok(selection)
+    }
+
+    /// As a key list.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let whole = [("*F", self.all_fixed), ("*U", self.all_user)];
+        let whole = whole.into_iter().filter(|(_, all)| *all).map(|(key, _)| key);
+        whole.chain(self.named.iter().map(AsRef::as_ref))
     }
 
     /// Whether nothing is asked for.

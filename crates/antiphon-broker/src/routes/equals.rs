@@ -49,7 +49,6 @@ impl<X> Equals<X> {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Handler<X>>> {
         (0..self.len()).map(|place| self.get(place))
     }

@@ -16,6 +16,7 @@ mod connection;
 mod end;
 mod flush;
 mod handlers;
+mod link;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -51,6 +52,8 @@ pub(crate) use crate::session::connection::Verdict;
 pub(crate) use crate::session::end::Remains;
 pub use crate::session::flush::Flush;
 use crate::session::handlers::Handlers;
+pub(crate) use crate::session::link::Peer;
+pub(crate) use crate::session::link::Receipt;
 
 /// A session, shared by everything that may send to it. `X` is its driver's handle: a socket, or nothing in tests.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub struct Session<X> {
     /// When what it was granted is over.
     expires: AtomicU64,
     pub(crate) sticky: Mutex<Stickiness>,
+    /// Present if it is a link to another node.
+    pub(crate) peer: Option<Box<Peer<X>>>,
 }
 
 #[derive(Debug)]
@@ -116,6 +121,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Of a link, whose other end is no client.
+    const NODE: Self = Self { family: ClientFamily::Other, version: ProtocolVersion::LATEST };
+
     pub(crate) fn of(request: &ConnectionRequest) -> Self {
         Self { family: request.family, version: request.version }
     }
@@ -179,7 +187,14 @@ impl<X> Session<X> {
             asked: AtomicU64::new(0),
             expires: AtomicU64::new(Millis::NEVER.0),
             sticky: Mutex::default(),
+            peer: None,
         }
+    }
+
+    /// Makes a link to another node.
+    pub(crate) fn link(id: SessionId, driver: X, incarnation: u64, profile: Profile) -> Self {
+        let peer = Some(Box::new(Peer::new(incarnation)));
+        Self { peer, ..Self::new(id, driver, Client::NODE, (0, None), profile) }
     }
 
     /// Names the session.

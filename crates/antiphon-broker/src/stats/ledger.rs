@@ -43,6 +43,12 @@ table! {
         Filter = "filter",
         /// To a session that is to decide who is let in.
         Authenticator = "authenticator",
+        /// For another node, where it was accepted too.
+        Node = "node",
+        /// Of those above, one that another node could not deliver, and that was sent elsewhere.
+        Rerouted = "rerouted",
+        /// To another node: a service call for sessions of that node, or a question to all nodes.
+        Call = "call",
     }
 }
 
@@ -65,6 +71,8 @@ table! {
         RecipientSilent = "recipient_silent",
         /// A filter matched a session that could not take the request.
         Undeliverable = "undeliverable",
+        /// Another node could not deliver the request, and it was sent elsewhere.
+        Rerouted = "rerouted",
         /// The server was shut down.
         ShutDown = "shut_down",
         /// However it ended, its sender was not there any more to be told.

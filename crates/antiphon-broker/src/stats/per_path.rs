@@ -50,7 +50,8 @@ impl Label {
     pub(crate) const SESSION: Self = Self(0);
     pub(crate) const FILTER: Self = Self(1);
     pub(crate) const AUTHENTICATOR: Self = Self(2);
-    const OTHERS: Self = Self(3);
+    pub(crate) const CALL: Self = Self(3);
+    const OTHERS: Self = Self(4);
 
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
@@ -142,6 +143,7 @@ impl PerPath {
                     0 => Kind::Session,
                     1 => Kind::Filter,
                     2 => Kind::Authenticator,
+                    3 => Kind::Call,
                     _ => Kind::Path,
                 },
                 path,
@@ -164,8 +166,8 @@ pub const BOUNDS: [u64; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500,
 
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// The rows of requests to sessions, to filters, and to paths without a row of their own.
-const FIXED: usize = 4;
+/// The rows of requests to sessions, to filters, to authenticators and to nodes, and to paths without a row of their own.
+const FIXED: usize = 5;
 
 /// So many registered paths have figures of their own; an installation has a few dozen kinds of requests.
 pub const MAX_PATHS: usize = 100;

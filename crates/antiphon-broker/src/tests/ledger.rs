@@ -65,7 +65,7 @@ fn every_end_is_counted_once_by_its_name() {
     w.shut_down();
     let ledger = w.broker.stats().ledger;
     let accepted = Kind::ALL.iter().map(|&kind| ledger.accepted(kind));
-    assert_eq!(accepted.collect::<Vec<_>>(), [6, 2, 2, 0]);
+    assert_eq!(accepted.collect::<Vec<_>>(), [6, 2, 2, 0, 0, 0, 0]);
     assert_eq!(
         ended(&w),
         [
@@ -158,7 +158,8 @@ fn a_request_that_ends_twice_is_found_while_others_are_in_flight() {
         let ending = Ending { end: End::TimedOut, responder: handler.id(), outcome, took: None };
         let mut counts = Counts::default();
         sender.session.awaiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        w.broker.complete(again, &ending, (&mut counts, &w.broker.policy().limits), &mut w.outbox);
+        let limits = &w.broker.policy().limits;
+        w.broker.complete(again, &ending, (&mut counts, limits), &mut w.outbox);
         w.broker.totals.add(&counts);
     });
     assert_eq!(found, [Mismatch { accepted: 1, ended: 1, in_flight: 1 }]);
@@ -282,6 +283,7 @@ fn requests_are_sorted_by_registered_path_and_by_how_long_the_answer_took() {
             ("session -".to_owned(), 1, [0; 3], 0),
             ("filter -".to_owned(), 2, [0; 3], 0),
             ("authenticator -".to_owned(), 0, [0; 3], 0),
+            ("call -".to_owned(), 0, [0; 3], 0),
             ("path -".to_owned(), 0, [0; 3], 0),
             ("path a".to_owned(), 6, [2, 1, 2], 11),
         ]
@@ -302,8 +304,8 @@ fn paths_beyond_the_bound_share_one_row() {
     }
     sender.received();
     let figures = w.broker.path_figures();
-    assert_eq!(figures.len(), MAX_PATHS + 4);
-    let others = &figures[3];
+    assert_eq!(figures.len(), MAX_PATHS + 5);
+    let others = &figures[4];
     assert_eq!(
         (others.path.as_deref(), others.handlers, others.ended(End::Responded)),
         (None, 5, 5)
@@ -311,5 +313,5 @@ fn paths_beyond_the_bound_share_one_row() {
     // A path that is registered again is still the same.
     w.deregister(&handler, 2, "p0");
     w.register(&sender, "p0", &[]);
-    assert_eq!(w.broker.path_figures().len(), MAX_PATHS + 4);
+    assert_eq!(w.broker.path_figures().len(), MAX_PATHS + 5);
 }

@@ -15,6 +15,7 @@ mod liveness;
 mod locks;
 mod messaging;
 mod model;
+mod nodes;
 mod notes;
 mod opening;
 mod overload;

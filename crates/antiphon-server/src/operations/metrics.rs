@@ -281,7 +281,7 @@ fn row(figures: &PathFigures) -> [(&'static str, &str); 2] {
     let path = match (&figures.path, figures.kind) {
         (Some(path), _) => path,
         (None, Kind::Path) => OTHER,
-        (None, Kind::Session | Kind::Filter | Kind::Authenticator) => "",
+        (None, _) => "",
     };
     [("kind", figures.kind.name()), ("path", path)]
 }

@@ -35,6 +35,9 @@ pub use response::put_resumed;
 pub struct ProtocolVersion(u8);
 
 impl ProtocolVersion {
+    /// The highest that Antiphon speaks.
+    pub const LATEST: Self = Self(29);
+
     /// The version of a number, if Antiphon speaks it: 19 to 25 and 29.
     #[must_use]
     pub const fn supported(number: u8) -> Option<Self> {

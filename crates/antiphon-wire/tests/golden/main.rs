@@ -13,6 +13,7 @@ mod foreign;
 mod hex;
 mod locks;
 mod messaging;
+mod nodes;
 mod primitives;
 mod registration;
 mod security;

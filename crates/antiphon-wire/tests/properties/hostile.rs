@@ -4,6 +4,7 @@ use antiphon_wire::codec::Decode;
 use antiphon_wire::connect::Credentials;
 use antiphon_wire::error::Fault;
 use antiphon_wire::message::Message;
+use antiphon_wire::node;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::Properties;
 use antiphon_wire::service::authenticator;
@@ -21,7 +22,7 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 43] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 52] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
@@ -65,6 +66,15 @@ const READERS: [fn(&'static [u8]) -> TestCaseResult; 43] = [
     harmless::<security::UpdateSecurity<'_>>,
     harmless::<security::ListPathPermissions<'_>>,
     harmless::<security::RevokeAuthentication>,
+    harmless::<node::Introduction<'_>>,
+    harmless::<node::HandlerTable<'_>>,
+    harmless::<node::Load<'_>>,
+    harmless::<node::PathRequest<'_>>,
+    harmless::<node::Returned<'_>>,
+    harmless::<node::SessionRequest<'_>>,
+    harmless::<node::Match<'_>>,
+    harmless::<node::ManySessionsRequest<'_>>,
+    harmless::<node::Call<'_>>,
 ];
 
 /// Bytes that are small more often than chance would have it, so that counts, tags and lengths often fit.

@@ -162,10 +162,10 @@ impl Both {
 
 fn serial(request: &InFlight<()>) -> u64 {
     match request.reply {
-        Reply::Opinion(ticket) => panic!("nobody asked {ticket:?}"),
         Reply::Response(ConversationId(serial)) | Reply::FilterEvent(ConversationId(serial)) => {
             serial
         }
+        other => panic!("nobody asked for {other:?}"),
     }
 }
 

@@ -5,5 +5,6 @@ mod control;
 mod events;
 mod locks;
 mod messaging;
+mod nodes;
 mod principal;
 mod security;

@@ -1,0 +1,8 @@
+//! Several brokers as the nodes of one cluster, with a fabric between them that does what a test says.
+
+mod control;
+mod fabric;
+mod filters;
+mod joining;
+mod requests;
+mod simulation;

@@ -1,0 +1,308 @@
+//! What the nodes of a cluster say to each other: transmissions, and the services of nodes.
+//!
+//! A transmission is what one node writes to another at a time: a [`Header`], then WebSocket frames with the ordinary
+//! messages of [`crate::message`]. Their services have numbers of their own, which mean nothing to a client.
+//!
+//! ```text
+//! version | kind | from, 8 bytes | to, 8 bytes | sequence, 8 bytes | frames
+//! ```
+//!
+//! Both ends of a link have a number that they change when they begin anew, so a pair of numbers names one life of a
+//! link. A greeting has no frames: it tells the number of its sender, and which one it knows of the other end, 0 if
+//! none. `docs/cluster-protocol.md` is the normative description.
+
+use crate::codec::Decode;
+use crate::codec::Reader;
+use crate::codec::byte_enum;
+use crate::codec::record;
+use crate::error::Fault;
+use crate::error::Malformed;
+use crate::ids::ConversationId;
+use crate::ids::SessionId;
+use crate::message;
+use crate::service::Properties;
+use crate::service::registry;
+use crate::value::Value;
+
+/// The version of everything in this module. Nodes of different versions do not speak to each other.
+pub const VERSION: u8 = 1;
+
+/// The bytes of a [`Header`].
+pub const HEADER: usize = 26;
+
+/// What a transmission begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What follows.
+    pub kind: Kind,
+    /// The number of the sender's end.
+    pub from: u64,
+    /// The number of the other end, as the sender knows it; 0 if it does not.
+    pub to: u64,
+    /// Counts the transmissions with messages of one life of the link, from 1; 0 for a greeting.
+    pub sequence: u64,
+}
+
+byte_enum! {
+    /// What a transmission is.
+    Kind {
+        /// The sender's end says what it is.
+        Greeting = 0,
+        /// Messages follow.
+        Messages = 1,
+    }
+}
+
+impl Header {
+    /// As it travels.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[..2].copy_from_slice(&[VERSION, self.kind as u8]);
+        for (at, number) in [(2, self.from), (10, self.to), (18, self.sequence)] {
+            bytes[at..at + 8].copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// Splits a transmission into header and frames.
+    ///
+    /// # Errors
+    /// It is too short, or of another version: [`Fault::Number`] with that version, in field `version`.
+    pub fn split(transmission: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let mut reader = Reader::new(transmission);
+        let within = |field| move |fault: Malformed| fault.within("Header", field);
+        let number = |reader: &mut Reader<'_>, field| {
+            let bytes = reader.take(8).map_err(|fault| within(field)(fault.into()))?;
+            Ok::<_, Malformed>(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+        };
+        let version = reader.byte().map_err(|fault| within("version")(fault.into()))?;
+        if version != VERSION {
+            return Err(within("version")(Fault::Number(version.into()).into()));
+        }
+        let kind = Kind::decode(&mut reader).map_err(within("kind"))?;
+        let from = number(&mut reader, "from")?;
+        let to = number(&mut reader, "to")?;
+        let sequence = number(&mut reader, "sequence")?;
+        Ok((Self { kind, from, to, sequence }, reader.rest()))
+    }
+}
+
+/// The messages of the frames behind a [`Header`].
+#[derive(Debug, Clone)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Frames<'a> {
+    /// Reads what [`Header::split`] has left.
+    #[must_use]
+    pub const fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    fn frame(&mut self) -> Result<&'a [u8], Fault> {
+        let mut reader = Reader::new(self.rest);
+        let first = reader.byte()?;
+        if first != WHOLE_BINARY {
+            return Err(Fault::Tag(first));
+        }
+        let short = reader.byte()?;
+        let mut number = |bytes| {
+            let bytes: &[u8] = reader.take(bytes)?;
+            Ok::<_, Fault>(bytes.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)))
+        };
+        let length = match short {
+            0..=125 => u64::from(short),
+            126 => number(2)?,
+            127 => number(8)?,
+            masked => return Err(Fault::Tag(masked)),
+        };
+        let message = reader.take(usize::try_from(length).map_err(|_| Fault::Truncated)?)?;
+        self.rest = reader.rest();
+        Ok(message)
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let frame = self.frame();
+        if frame.is_err() {
+            self.rest = &[];
+        }
+        Some(frame.map_err(|fault| Malformed::from(fault).within("transmission", "frame")))
+    }
+}
+
+/// The first byte of a frame that is a whole binary message.
+const WHOLE_BINARY: u8 = 0x82;
+
+registry! {
+    /// A service that nodes have for each other.
+    NodeService {
+        /// What a node is: [`Introduction`], the first message. No answer.
+        Introduce = 1001,
+        /// Handlers of a node that are new, changed or gone: [`HandlerTable`]. No answer.
+        Handlers = 1002,
+        /// How busy a node is: [`Load`]. No answer.
+        Load = 1003,
+        /// A request to a path: [`PathRequest`]. The answer is that of the handler.
+        Path = 1004,
+        /// A [`PathRequest`] that was not delivered: [`Returned`]. It takes the place of the answer.
+        Return = 1005,
+        /// A request to a session: [`SessionRequest`]. The answer is that of the session.
+        Session = 1006,
+        /// Asks which sessions match a filter: [`Match`]. The answer is a list of the client parts of their ids.
+        Match = 1007,
+        /// A request to many sessions: [`ManySessionsRequest`]. Each answers for itself.
+        ManySessions = 1008,
+        /// A service call of a client, which may do it: [`Call`]. The answer is that of the service.
+        Call = 1009,
+    }
+}
+
+/// Appends the header of a call of a node service; its body follows.
+pub fn put_request(out: &mut Vec<u8>, service: NodeService, conversation: ConversationId) {
+    message::put_call(out, service.number(), conversation);
+}
+
+record! {
+    /// What a node is.
+    Introduction<'a> {
+        /// The version of its software, for people.
+        version: &'a str,
+        /// Its `$ServerName`.
+        name: &'a str,
+    }
+}
+
+record! {
+    /// Handlers of a node that are new, changed or gone. The first tables of a life of a link are all there is.
+    HandlerTable<'a> {
+        /// Counts the tables of one life of a link, from 1.
+        version: u64,
+        /// Whether with this one the other end knows all handlers there are.
+        is_whole: bool,
+        /// The handlers, a path each.
+        handlers: Vec<NodeHandlers<'a>>,
+    }
+}
+
+record! {
+    /// The handlers that a node has for one path and all below it.
+    NodeHandlers<'a> {
+        /// The top of the branch.
+        path: &'a str,
+        /// How many there are; 0 if there are none any more.
+        count: u32,
+        /// Which properties of senders any of them wants to be told.
+        keys: Vec<&'a str>,
+    }
+}
+
+record! {
+    /// How busy a node is.
+    Load<'a> {
+        /// Its open sessions.
+        sessions: u64,
+        /// It is about to stop: other nodes are the better choice.
+        is_leaving: bool,
+        /// The requests that the handlers of a path have in flight, where there are any.
+        in_flight: Vec<(&'a str, u32)>,
+    }
+}
+
+record! {
+    /// A request to a path, for the handlers of another node.
+    PathRequest<'a> {
+        /// Who asks.
+        sender: SessionId,
+        /// How many milliseconds a handler has.
+        timeout: u64,
+        /// The length of the branch whose handlers were meant: those of branches above it are not.
+        branch: u32,
+        /// How often it was returned.
+        returns: u8,
+        /// As the sender wrote it.
+        path: &'a str,
+        /// The sender's properties, as far as handlers of that branch asked for them.
+        properties: Properties<'a>,
+        /// The request.
+        value: Value<'a>,
+    }
+}
+
+record! {
+    /// A request that no handler has got: it is safe to hand it to another node.
+    Returned<'a> {
+        /// The conversation of the request.
+        conversation: ConversationId,
+        /// Why it was not delivered.
+        why: WhyReturned,
+        /// The request, as it came.
+        request: PathRequest<'a>,
+    }
+}
+
+byte_enum! {
+    /// Why a request was not delivered.
+    WhyReturned {
+        /// The handlers have just gone.
+        NoHandler = 0,
+        /// All of them have as much to do as they may.
+        Overloaded = 1,
+        /// The node is about to stop.
+        Leaving = 2,
+    }
+}
+
+record! {
+    /// A request to a session of another node.
+    SessionRequest<'a> {
+        /// The client part of its id.
+        session: u64,
+        /// How many milliseconds it has.
+        timeout: u64,
+        /// As the sender wrote it.
+        path: &'a str,
+        /// The request.
+        value: Value<'a>,
+    }
+}
+
+record! {
+    /// Asks which sessions match.
+    Match<'a> {
+        /// Session filter.
+        filter: &'a str,
+    }
+}
+
+record! {
+    /// A request to many sessions of another node.
+    ManySessionsRequest<'a> {
+        /// The client parts of their ids, each with the conversation in which it answers.
+        recipients: Vec<(u64, ConversationId)>,
+        /// How many milliseconds each has.
+        timeout: u64,
+        /// As the sender wrote it.
+        path: &'a str,
+        /// The request.
+        value: Value<'a>,
+    }
+}
+
+record! {
+    /// A call of a service that acts on sessions of another node. That the caller may do it was found out where it is.
+    Call<'a> {
+        /// The number of the service.
+        service: u32,
+        /// Its request body.
+        body: &'a [u8],
+    }
+}
