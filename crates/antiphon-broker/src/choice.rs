@@ -9,7 +9,6 @@ use antiphon_wire::ids::SessionId;
 use foldhash::HashMap;
 
 use crate::config::Choice;
-use crate::routes::Rank;
 use crate::routes::Route;
 use crate::session::Session;
 
@@ -89,7 +88,7 @@ impl<X> Route<X> {
         let mut place = turn as usize % count;
         let (mut best, mut least) = (place, load(place));
         for _ in 1..count {
-            if least == (Rank::Here, 0) {
+            if least == 0 {
                 break;
             }
             place = if place + 1 < count { place + 1 } else { 0 };

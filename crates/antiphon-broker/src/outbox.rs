@@ -22,21 +22,27 @@ pub struct Outbox<X> {
     pub lost: Vec<(Arc<Session<X>>, Connection)>,
     /// To be written down, if [`BrokerConfig::notes`](crate::BrokerConfig::notes) is set. The driver empties it.
     pub notes: Vec<Note>,
+    /// Nodes that did not say in time what was asked of all, so that their sessions were left out, each named once. To be
+    /// logged. The driver empties it.
+    pub unheard: Vec<NodeId>,
     /// Writes a session at once, if the driver can: before a call that goes on for long, what somebody waits for.
     pub urgent: Option<fn(&Session<X>)>,
     /// Buffers for what is appended, and of what was flushed.
     pub spare: Spare,
-    /// Nodes that did not say in time what was asked of all, so that their sessions were left out, each named once. To be
-    /// logged. The driver empties it.
-    pub unheard: Vec<NodeId>,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        let (touched, lost, spare) = (Vec::new(), Vec::new(), Spare::default());
-        let (notes, unheard, doomed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { touched, lost, notes, urgent: None, spare, unheard, doomed }
+        Self {
+            touched: Vec::new(),
+            lost: Vec::new(),
+            notes: Vec::new(),
+            unheard: Vec::new(),
+            urgent: None,
+            spare: Spare::default(),
+            doomed: Vec::new(),
+        }
     }
 }

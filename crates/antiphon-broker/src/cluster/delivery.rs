@@ -233,7 +233,8 @@ impl<X> Batch<'_, X> {
                 outbox,
             );
         }
-        let wanted = |(key, _): &&(&str, &str)| handler.keys().covers(key);
+        let wanted =
+            |(key, _): &&(&str, &str)| handler.keys.as_ref().is_some_and(|keys| keys.covers(key));
         let properties = match handler.session.client().reads_properties() {
             true => request.properties.iter().filter(wanted).copied().collect(),
             false => Vec::new(),

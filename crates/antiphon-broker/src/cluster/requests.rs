@@ -38,7 +38,9 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let properties: Properties<'_> = handler.keys().select(&self.profile.properties).collect();
+        let keys = handler.keys.iter();
+        let properties: Properties<'_> =
+            keys.flat_map(|keys| keys.select(&self.profile.properties)).collect();
         let forwarded = PathRequest {
             sender: self.session.id(),
             timeout: millis(request.timeout),

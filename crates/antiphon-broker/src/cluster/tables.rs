@@ -91,7 +91,7 @@ impl<X> Default for PeerTable<X> {
 impl<X> PeerTable<X> {
     /// How many handlers there are, and whether these are all.
     pub(super) fn summary(&self) -> (u64, bool) {
-        let remotes = self.handlers.values().filter_map(|handler| handler.remote.as_deref());
+        let remotes = self.handlers.values().filter_map(|handler| handler.remote.as_ref());
         (remotes.map(|remote| u64::from(remote.count.load(Relaxed))).sum(), self.is_whole)
     }
 
@@ -174,7 +174,7 @@ impl<X> Broker<X> {
             let mut own = Published { count: 0, keys: BTreeSet::new() };
             for handler in route.own() {
                 own.count += 1;
-                own.keys.extend(handler.keys().keys().map(Box::from));
+                own.keys.extend(handler.keys.iter().flat_map(|keys| keys.keys()).map(Box::from));
             }
             own
         });
@@ -242,9 +242,8 @@ impl<X> Batch<'_, X> {
         }
         let keys = KeySelection::parse(news.keys.iter().copied())
             .map_err(|_| invalid("keys", Fault::Count(news.keys.len() as u32)))?;
-        let known = table.handlers.get(path.as_str());
-        if let Some(known) = known
-            && let Some(remote) = known.remote.as_ref().filter(|_| *known.keys() == keys)
+        if let Some(known) = table.handlers.get(path.as_str())
+            && let Some(remote) = known.remote.as_ref().filter(|_| known.wants(&keys))
         {
             remote.count.store(news.count, Relaxed);
             return Ok(());
@@ -253,10 +252,12 @@ impl<X> Batch<'_, X> {
         let link = self.session.clone();
         let handler = Arc::new(Handler::remote(link, path, news.count, (keys, label)));
         let choice = || self.broker.policy().rules.choice(path);
-        // In place of the one that stands for the node already.
-        routes.replace(known.map(AsRef::as_ref), &handler, choice());
+        // The old one goes when the new one is there, so that there is one at any time.
+        routes.insert(&handler, choice());
         routes.choose_at(path, choice());
-        table.handlers.insert(handler.path().into(), handler);
+        if let Some(old) = table.handlers.insert(handler.path().into(), handler) {
+            routes.remove(&old);
+        }
         Ok(())
     }
 }

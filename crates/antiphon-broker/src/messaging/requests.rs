@@ -101,18 +101,22 @@ impl<X> Batch<'_, X> {
         let mut refusal = Undeliverable::Ended;
         // A session without a connection may come back in time, and one that has not answered for a while may do so at
         // last, but one that is there is the better choice, and then those of another node.
-        let mut others = Vec::new();
+        let mut later = Vec::new();
         for place in route.order(self.session) {
             match route.handlers.get(place).rank() {
-                Rank::Here => match self.offer_to(route, place, request, outbox) {
-                    Err(why) => refusal.add(why),
-                    taken => return taken,
-                },
-                rank => others.push((rank != Rank::Elsewhere, place)),
+                Rank::Here => {}
+                rank => {
+                    later.push((rank, place));
+                    continue;
+                }
+            }
+            match self.offer_to(route, place, request, outbox) {
+                Err(why) => refusal.add(why),
+                taken => return taken,
             }
         }
-        others.sort_by_key(|(is_near, _)| *is_near);
-        for (_, place) in others {
+        later.sort_by_key(|(rank, _)| *rank);
+        for (_, place) in later {
             match self.offer_to(route, place, request, outbox) {
                 Err(why) => refusal.add(why),
                 taken => return taken,
@@ -142,11 +146,10 @@ impl<X> Batch<'_, X> {
         if handler.remote.is_some() {
             return self.forward_to_handler(handler, request, outbox);
         }
-        let tells = !handler.keys().is_empty() && handler.session.client().reads_properties();
-        let properties: Properties<'_> = if tells {
-            handler.keys().select(&self.profile.properties).collect()
-        } else {
-            Vec::new()
+        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let properties: Properties<'_> = match keys {
+            Some(keys) => keys.select(&self.profile.properties).collect(),
+            None => Vec::new(),
         };
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {

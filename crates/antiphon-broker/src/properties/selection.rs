@@ -17,10 +17,6 @@ pub struct KeySelection {
 }
 
 impl KeySelection {
-    /// Nothing is asked for.
-    pub(crate) const NONE: Self =
-        Self { all_fixed: false, all_user: false, named: BTreeSet::new() };
-
     /// Reads a key list. Keys that no property has are allowed; those longer than [`MAX_KEY_BYTES`] are skipped.
     ///
     /// # Errors
