@@ -84,13 +84,13 @@ impl<X> Broker<X> {
         let security =
             SecurityPolicy::new(take(&mut config.security), take(&mut config.principals));
         Self {
+            locks: Mutex::new(Locks::new(config.node)),
             policy: ArcSwap::from_pointee(Policy::new(&config)),
             patience: Patience::new(&config),
             config: Fixed::new(config),
             routes: Routes::new(),
             registry: RwLock::default(),
             listeners: Mutex::default(),
-            locks: Mutex::default(),
             authenticators: Mutex::default(),
             tokens: Mutex::default(),
             totals: Totals::default(),
@@ -318,6 +318,8 @@ impl<X> Broker<X> {
         }
         let mut listeners = self.listeners.lock();
         self.registry.write().remove(session.id());
+        let own = listeners.forget(session);
+        self.unlisten_everywhere(&own, outbox);
         listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);

@@ -62,7 +62,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let link = self.broker.link(session.node()).ok_or_else(|| no_such_session(session))?;
-        if !link.peer.as_ref().is_some_and(|peer| peer.is_established()) {
+        if !link.is_established() {
             return Err(no_route(session));
         }
         let forwarded = SessionRequest {

@@ -132,6 +132,8 @@ impl<X> Broker<X> {
         tables.told.push((link.clone(), version));
         peer.set_established();
         drop(tables);
+        self.listen_at(link, outbox);
+        self.claim_locks(outbox);
         self.tell_load(link, now, outbox);
         link.touch(outbox);
     }
@@ -281,5 +283,5 @@ fn invalid(field: &'static str, fault: Fault) -> Malformed {
 /// Paths in one table: some 10 KiB.
 const CHUNK: usize = 256;
 
-/// In bytes.
-const TABLES: usize = 1 << 30;
+/// In bytes: no bound that is met.
+pub(super) const TABLES: usize = 1 << 30;
