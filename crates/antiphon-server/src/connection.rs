@@ -101,7 +101,8 @@ impl Connection {
         self.inbound.take_rest(|bytes| dialogue.take(bytes));
         poll_fn(|cx| self.poll_serve(cx)).await;
         let ends = self.dialogue.over == Some(Over::Ended);
-        if ends && timeout(LINGER, self.settle()).await.is_err() {
+        // Apart, because most sessions are not about to end, and would hold the room for it.
+        if ends && Box::pin(timeout(LINGER, self.settle())).await.is_err() {
             debug!(session = %self.dialogue.place.session.id(), "closed a socket that did not settle");
         }
         self.dialogue.socket.shut_down(Shutdown::Both);

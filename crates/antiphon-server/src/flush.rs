@@ -52,7 +52,9 @@ pub(crate) struct Delivery(Outbox);
 /// An empty outbox for one call of the broker or a few.
 pub(crate) fn delivery() -> Delivery {
     // With the room of the one that this thread delivered last.
-    Delivery(OUTBOX.take())
+    let mut outbox = OUTBOX.take();
+    outbox.urgent = Some(write);
+    Delivery(outbox)
 }
 
 impl Deref for Delivery {
