@@ -61,6 +61,9 @@ impl Access {
     pub fn at(&self, path: &str) -> PathPermissions {
         let mut level = &self.levels[0];
         for segment in segments(path) {
+            if level.below.is_empty() {
+                break;
+            }
             let Ok(found) = level.find(segment) else {
                 break;
             };
@@ -120,8 +123,16 @@ impl Level {
     }
 }
 
+/// Paths are short, so that a plain loop is faster than a search by words.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|segment| !segment.is_empty())
+    let mut rest = Some(path);
+    let every = std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(|byte| byte == b'/');
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    });
+    every.filter(|segment| !segment.is_empty())
 }
 
 #[cfg(test)]

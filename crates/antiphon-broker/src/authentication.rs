@@ -149,8 +149,7 @@ impl<X> Broker<X> {
             properties.extend([(PRINCIPAL.into(), grant.principal.as_str().into())]);
             properties.expire(grant.expires.map(|expiry| expiry.wall_time));
             let roles = self.roles_of(grant);
-            let access = self.access(&roles);
-            Profile { properties, ..profile.clone() }.with_roles(roles, access)
+            Profile { properties, ..profile.clone() }.with_roles(self.access(&roles))
         });
         match room {
             Ok(()) => session.set_expires(grant.expires.map_or(Millis::NEVER, |expiry| expiry.at)),

@@ -84,13 +84,13 @@ impl<X> Broker<X> {
         let security =
             SecurityPolicy::new(take(&mut config.security), take(&mut config.principals));
         Self {
+            locks: Mutex::new(Locks::new(config.node)),
             policy: ArcSwap::from_pointee(Policy::new(&config)),
             patience: Patience::new(&config),
             config: Fixed::new(config),
             routes: Routes::new(),
             registry: RwLock::default(),
             listeners: Mutex::default(),
-            locks: Mutex::default(),
             authenticators: Mutex::default(),
             tokens: Mutex::default(),
             totals: Totals::default(),
@@ -318,6 +318,8 @@ impl<X> Broker<X> {
         }
         let mut listeners = self.listeners.lock();
         self.registry.write().remove(session.id());
+        let own = listeners.forget(session);
+        self.unlisten_everywhere(&own, outbox);
         listeners.closed(session, reason, &self.policy().limits, outbox);
         drop(listeners);
         self.forget_locks(session, outbox);
@@ -335,7 +337,7 @@ impl<X> Broker<X> {
     ) {
         let Remains { unanswered, handlers } = remains;
         for handler in &handlers {
-            self.routes.remove(handler.path(), session);
+            self.routes.remove(handler);
         }
         self.publish(handlers.iter().map(|handler| handler.path()), outbox);
         let responder = session.id();
@@ -350,7 +352,7 @@ impl<X> Broker<X> {
     }
 
     pub(crate) fn expire(&self, session: &Arc<Session<X>>, now: Millis, outbox: &mut Outbox<X>) {
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in session.expire(now) {
             let allowed = request.timeout;
             let text =
@@ -358,7 +360,7 @@ impl<X> Broker<X> {
             let outcome = &Outcome::Error { reason: Reason::REQUEST_TIME_OUT, text: &text };
             let responder = session.id();
             let ending = Ending { end: End::TimedOut, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }

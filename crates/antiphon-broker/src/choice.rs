@@ -12,18 +12,18 @@ use crate::config::Choice;
 use crate::routes::Route;
 use crate::session::Session;
 
-/// Which handler's session a sender had for which route, for routes with [`Choice::Sticky`].
+/// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`].
 #[derive(Debug, Default)]
 pub(crate) struct Stickiness {
-    chosen: Option<Box<HashMap<Box<str>, SessionId>>>,
+    chosen: Option<Box<HashMap<Box<str>, (SessionId, usize)>>>,
 }
 
 impl Stickiness {
-    fn recall(&self, path: &str) -> Option<SessionId> {
+    fn recall(&self, path: &str) -> Option<(SessionId, usize)> {
         self.chosen.as_ref()?.get(path).copied()
     }
 
-    fn remember(&mut self, path: &str, handler: SessionId) {
+    fn remember(&mut self, path: &str, handler: (SessionId, usize)) {
         let chosen = self.chosen.get_or_insert_default();
         if chosen.len() >= MAX_STICKY && !chosen.contains_key(path) {
             chosen.clear();
@@ -40,19 +40,26 @@ impl<X> Route<X> {
     ) -> impl Iterator<Item = usize> + Clone + use<X> {
         let count = self.handlers.len();
         let first = if count == 1 { 0 } else { self.first(sender) };
-        (first..count).chain(0..first)
+        (first..first + count).map(move |turn| if turn < count { turn } else { turn - count })
     }
 
     fn first(&self, sender: &Session<X>) -> usize {
         match self.choice {
             Choice::LeastInFlight => self.least_in_flight(sender),
-            Choice::RoundRobin => self.turn.fetch_add(1, Relaxed) as usize % self.handlers.len(),
+            Choice::RoundRobin => {
+                let turn = self.turn.as_ref().map_or(0, |turn| turn.fetch_add(1, Relaxed));
+                turn as usize % self.handlers.len()
+            }
             Choice::Sticky => sender
                 .sticky
                 .lock()
                 .recall(self.path())
-                .and_then(|chosen| {
-                    self.handlers.iter().position(|handler| handler.session.id() == chosen)
+                .and_then(|(chosen, place)| {
+                    let is_it = |place: usize| self.handlers.get(place).session.id() == chosen;
+                    // It stands where it stood, unless an older one has gone.
+                    let known =
+                        Some(place).filter(|place| *place < self.handlers.len() && is_it(*place));
+                    known.or_else(|| (0..self.handlers.len()).find(|place| is_it(*place)))
                 })
                 .unwrap_or_else(|| self.least_in_flight(sender)),
         }
@@ -61,26 +68,40 @@ impl<X> Route<X> {
     /// Notes that `sender`'s request was taken by the handler at `place`.
     pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
         if self.choice == Choice::Sticky {
-            sender.sticky.lock().remember(self.path(), self.handlers[place].session.id());
+            sender
+                .sticky
+                .lock()
+                .remember(self.path(), (self.handlers.get(place).session.id(), place));
         }
     }
 
     fn least_in_flight(&self, sender: &Session<X>) -> usize {
         let count = self.handlers.len();
         let turn = sender.rotation.fetch_add(1, Relaxed);
-        let load = |place: usize| self.handlers[place].load();
+        let load = |place: usize| self.handlers.get(place).load();
         if count > MAX_SCAN {
             // Multiplying spreads the turns; the two halves of the product are as good as two dice.
             let dice = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let (one, other) = ((dice >> 32) as usize % count, (dice as u32) as usize % count);
             return if load(other) < load(one) { other } else { one };
         }
-        let start = turn as usize % count;
-        (start..count).chain(0..start).min_by_key(|&place| load(place)).unwrap_or(start)
+        let mut place = turn as usize % count;
+        let (mut best, mut least) = (place, load(place));
+        for _ in 1..count {
+            if least == 0 {
+                break;
+            }
+            place = if place + 1 < count { place + 1 } else { 0 };
+            let load = load(place);
+            if load < least {
+                (best, least) = (place, load);
+            }
+        }
+        best
     }
 
     pub(crate) fn path(&self) -> &str {
-        self.handlers[0].path()
+        self.handlers.get(0).path()
     }
 }
 

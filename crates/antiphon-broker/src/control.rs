@@ -352,8 +352,7 @@ impl<X> Broker<X> {
         self.change_profile(session, outbox, |profile| {
             let kept = profile.roles.difference(&change.remove);
             let roles: Roles = kept.chain(&change.add).cloned().collect();
-            let access = self.access(&roles);
-            profile.with_roles(roles, access)
+            profile.with_roles(self.access(&roles))
         });
     }
 }

@@ -91,7 +91,7 @@ impl<X> Broker<X> {
     fn make_leave(&self, session: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
         let handlers = session.leave();
         for handler in &handlers {
-            self.routes.remove(handler.path(), session);
+            self.routes.remove(handler);
         }
         self.publish(handlers.iter().map(|handler| handler.path()), outbox);
     }

@@ -28,6 +28,7 @@ use antiphon_wire::service::events::UpdateKind;
 use crate::access::GlobalPermission;
 use crate::batch::Batch;
 use crate::batch::Void;
+use crate::cluster::Elsewhere;
 use crate::config::Limits;
 use crate::error::ServiceError;
 use crate::filter::Filter;
@@ -41,22 +42,28 @@ use crate::stats::Limit;
 /// Everybody who listens.
 #[derive(Debug)]
 pub(crate) struct Listeners<X> {
-    listeners: Vec<Listener<X>>,
+    pub(crate) listeners: Vec<Listener<X>>,
+    /// The number of the last one.
+    pub(crate) last: u64,
 }
 
+/// Who listens: a session, or for one of its own another node.
 #[derive(Debug)]
-struct Listener<X> {
-    session: Arc<Session<X>>,
-    conversation: ConversationId,
-    filter: Option<Filter>,
-    keys: KeySelection,
+pub(crate) struct Listener<X> {
+    pub(crate) session: Arc<Session<X>>,
+    /// For another node the number that it has there.
+    pub(crate) conversation: ConversationId,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) keys: KeySelection,
     /// Only sessions that started after this time, in milliseconds since 1970.
-    after: Option<u64>,
+    pub(crate) after: Option<u64>,
+    /// What other nodes know it by.
+    pub(crate) elsewhere: Elsewhere,
 }
 
 impl<X> Default for Listeners<X> {
     fn default() -> Self {
-        Self { listeners: Vec::new() }
+        Self { listeners: Vec::new(), last: 0 }
     }
 }
 
@@ -120,12 +127,18 @@ impl<X> Listeners<X> {
         }
     }
 
-    /// Forgets the listeners of a session.
-    pub(crate) fn forget(&mut self, session: &Session<X>) {
-        self.listeners.retain(|listener| listener.session.id() != session.id());
+    /// Forgets the listeners of a session, and names those that other nodes know.
+    #[must_use]
+    pub(crate) fn forget(&mut self, session: &Session<X>) -> Vec<u64> {
+        self.forget_those(|listener| listener.session.id() == session.id())
     }
 
-    /// Tells of the end of a session, and forgets its own listeners.
+    pub(crate) fn forget_those(&mut self, those: impl Fn(&Listener<X>) -> bool) -> Vec<u64> {
+        let gone = self.listeners.extract_if(.., |listener| those(listener));
+        gone.map(|listener| listener.elsewhere.number).collect()
+    }
+
+    /// Tells of the end of a session, whose own listeners are forgotten already.
     pub(crate) fn closed(
         &mut self,
         session: &Arc<Session<X>>,
@@ -133,7 +146,6 @@ impl<X> Listeners<X> {
         limits: &Limits,
         outbox: &mut Outbox<X>,
     ) {
-        self.forget(session);
         let profile = session.profile();
         for listener in self.listeners.iter().filter(|listener| listener.wants(session, &profile)) {
             let properties = listener.keys.select(&profile.properties).collect();
@@ -172,7 +184,15 @@ impl<X> Listener<X> {
         changed.chain(gone.map(|(key, old)| (key, PropertyChange::Removed(old)))).collect()
     }
 
-    fn tell(&self, events: Vec<SessionEvent<'_>>, limits: &Limits, outbox: &mut Outbox<X>) {
+    pub(crate) fn tell(
+        &self,
+        events: Vec<SessionEvent<'_>>,
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
+        if self.session.is_link() {
+            return self.tell_node(events, limits, outbox);
+        }
         let expected = events.len() * EVENT_LENGTH;
         self.session.post_notice(expected, limits, outbox, |out, conversation| {
             message::put_request(out, Service::SessionPropertiesEvent, conversation);
@@ -181,7 +201,12 @@ impl<X> Listener<X> {
     }
 
     /// Tells of the sessions that are open already.
-    fn replay(&self, sessions: &[Arc<Session<X>>], limits: &Limits, outbox: &mut Outbox<X>) {
+    pub(crate) fn replay(
+        &self,
+        sessions: &[Arc<Session<X>>],
+        limits: &Limits,
+        outbox: &mut Outbox<X>,
+    ) {
         let profiles = sessions.iter().map(|session| (session, session.profile()));
         let wanted: Vec<_> =
             profiles.filter(|(session, profile)| self.wants(session, profile)).collect();
@@ -213,7 +238,7 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let PropertiesListener { action, conversation: listener } = Decode::decode_all(body)?;
         match action {
-            ListenerAction::Deregister => self.forget_listener(listener),
+            ListenerAction::Deregister => self.forget_listener(listener, outbox),
             ListenerAction::Register(keys) => {
                 self.demand_listening()?;
                 let listener = self.listener(listener, KeySelection::parse(keys)?);
@@ -237,7 +262,10 @@ impl<X> Batch<'_, X> {
         let mut listener = self.listener(listener, keys);
         listener.after = after;
         match filter.map(|filter| self.parse_filter(filter)).transpose() {
-            Ok(filter) => listener.filter = filter,
+            Ok(parsed) => {
+                listener.filter = parsed;
+                listener.elsewhere.filter = filter.map(str::to_owned);
+            }
             Err(error) => {
                 self.respond(conversation, &vec![report(&error)], outbox);
                 return Ok(());
@@ -253,7 +281,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let RemoveEventListener { conversation: listener } = Decode::decode_all(body)?;
-        self.forget_listener(listener);
+        self.forget_listener(listener, outbox);
         self.respond(conversation, &Void, outbox);
         Ok(())
     }
@@ -264,13 +292,14 @@ impl<X> Batch<'_, X> {
     }
 
     fn listener(&self, conversation: ConversationId, keys: KeySelection) -> Listener<X> {
-        Listener { session: self.session.clone(), conversation, filter: None, keys, after: None }
+        let (session, elsewhere) = (self.session.clone(), Elsewhere::default());
+        Listener { session, conversation, filter: None, keys, after: None, elsewhere }
     }
 
     fn listen(
         &self,
         conversation: ConversationId,
-        listener: Listener<X>,
+        mut listener: Listener<X>,
         accepted: &impl Encode,
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
@@ -287,21 +316,23 @@ impl<X> Batch<'_, X> {
             ));
         }
         self.respond(conversation, accepted, outbox);
-        let mut sessions: Vec<_> = self.broker.registry.read().iter().cloned().collect();
-        sessions.sort_by_key(|session| session.id());
-        listener.replay(&sessions, limits, outbox);
+        listener.replay(&self.broker.all_sessions(), limits, outbox);
         // Ending a session forgets its listeners under this same lock, after it is marked as ended.
         if !self.session.has_ended() {
+            listeners.last += 1;
+            listener.elsewhere.number = listeners.last;
+            self.broker.listen_everywhere(&listener, outbox);
             listeners.listeners.push(listener);
         }
         Ok(())
     }
 
-    fn forget_listener(&self, conversation: ConversationId) {
+    fn forget_listener(&self, conversation: ConversationId, outbox: &mut Outbox<X>) {
         let own = |listener: &Listener<X>| {
             listener.conversation == conversation && listener.session.id() == self.session.id()
         };
-        self.broker.listeners.lock().listeners.retain(|listener| !own(listener));
+        let gone = self.broker.listeners.lock().forget_those(own);
+        self.broker.unlisten_everywhere(&gone, outbox);
     }
 }
 

@@ -3,6 +3,11 @@
 //! A lock is granted in the order in which it was asked for. The answer to a wait comes when it is granted; a session
 //! that waits for a lock several times is granted it for all its waits at once. A session that ends gives up what it
 //! holds and waits for.
+//!
+//! Here is which session of this node has a lock that the node has; which node has it is decided in `cluster::locks`, on
+//! one node for each lock.
+
+mod queries;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,29 +17,29 @@ use std::sync::Arc;
 use antiphon_wire::codec::Decode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::message;
+use antiphon_wire::node::ClaimChange;
 use antiphon_wire::service::locks::AcquireLock;
 use antiphon_wire::service::locks::CancelAcquireLock;
-use antiphon_wire::service::locks::GetSessionLock;
 use antiphon_wire::service::locks::HeldLock;
-use antiphon_wire::service::locks::LockDetails;
 use antiphon_wire::service::locks::LockScope;
 use foldhash::HashMap;
 
-use crate::access::GlobalPermission;
 use crate::access::PathPermission;
 use crate::batch::Batch;
 use crate::batch::Void;
-use crate::batch::no_body;
 use crate::broker::Broker;
+use crate::cluster::Claim;
+use crate::cluster::Managed;
 use crate::error::ServiceError;
 use crate::error::parse_path;
 use crate::outbox::Outbox;
 use crate::session::Session;
 use crate::stats::Limit;
 
-/// Every lock that somebody holds, and who waits for it.
+/// Every lock that a session of this node holds or waits for.
 #[derive(Debug)]
 pub(crate) struct Locks<X> {
     held: BTreeMap<Arc<str>, Lock<X>>,
@@ -42,8 +47,8 @@ pub(crate) struct Locks<X> {
     places: HashMap<SessionId, BTreeSet<Place>>,
     /// Of the next wait, over all locks.
     next_turn: Turn,
-    /// Of the next grant, over all locks.
-    next_sequence: u64,
+    /// Who decides which node has which lock.
+    pub(crate) managed: Managed,
 }
 
 /// A lock that a session holds, or waits for in this turn.
@@ -54,7 +59,8 @@ type Turn = u64;
 
 #[derive(Debug)]
 struct Lock<X> {
-    holder: Arc<Session<X>>,
+    /// There is none while the node waits for the lock.
+    holder: Option<Arc<Session<X>>>,
     sequence: u64,
     scope: LockScope,
     /// Nobody here is the holder.
@@ -70,7 +76,7 @@ struct Wait<X> {
 }
 
 /// A wait that has ended by a grant.
-struct Granted<X> {
+pub(crate) struct Granted<X> {
     name: Arc<str>,
     session: Arc<Session<X>>,
     conversation: ConversationId,
@@ -81,14 +87,14 @@ struct Granted<X> {
 /// The session holds and waits for as many locks as it may.
 struct TooMany;
 
-impl<X> Default for Locks<X> {
-    fn default() -> Self {
-        Self { held: BTreeMap::new(), places: HashMap::default(), next_turn: 0, next_sequence: 0 }
-    }
-}
-
 impl<X> Locks<X> {
-    /// Grants the lock at once if it is free or the session has it already; otherwise the session waits.
+    pub(crate) fn new(node: NodeId) -> Self {
+        let (held, places) = (BTreeMap::new(), HashMap::default());
+        Self { held, places, next_turn: 0, managed: Managed::new(node) }
+    }
+
+    /// Grants the lock at once if the session has it already; otherwise the session waits for it, if only until the node
+    /// is given it.
     fn acquire(
         &mut self,
         name: &str,
@@ -100,44 +106,78 @@ impl<X> Locks<X> {
         let lock = self.held.get_mut(&name);
         let places = self.places.entry(wait.session.id()).or_default();
         match lock {
-            Some(lock) if lock.holder.id() == wait.session.id() => {
+            Some(lock) if lock.is_held_by(&wait.session) => {
                 lock.scope = weaker(lock.scope, wait.scope);
-                Ok(Some(lock.granted(name, wait)))
+                return Ok(Some(lock.granted(name, wait)));
             }
-            _ if places.len() >= most => Err(TooMany),
-            Some(lock) => {
-                places.insert((name, Some(self.next_turn)));
-                lock.waiting.insert(self.next_turn, wait);
-                self.next_turn += 1;
-                Ok(None)
-            }
-            None => {
-                places.insert((name.clone(), None));
-                let (holder, scope) = (wait.session.clone(), wait.scope);
-                let sequence = next(&mut self.next_sequence);
-                let lock = Lock { holder, sequence, scope, waiting: BTreeMap::new() };
-                let granted = lock.granted(name.clone(), wait);
-                self.held.insert(name, lock);
-                Ok(Some(granted))
-            }
+            _ if places.len() >= most => return Err(TooMany),
+            _ => {}
         }
+        let lock = self.held.entry(name.clone()).or_insert_with(Lock::free);
+        if lock.waiting.is_empty() {
+            self.managed.change(&name, ClaimChange::Wanted);
+        }
+        places.insert((name, Some(self.next_turn)));
+        lock.waiting.insert(self.next_turn, wait);
+        self.next_turn += 1;
+        Ok(None)
     }
 
-    /// Gives the lock to the session that is next, for all its waits at once; without one the lock is gone.
-    fn pass_on(&mut self, name: &Arc<str>) -> Vec<Granted<X>> {
-        let Some(lock) = self.held.get_mut(name) else { return Vec::new() };
-        let Some((_, first)) = lock.waiting.first_key_value() else {
-            self.held.remove(name);
+    /// The node has been given the lock: the session that is next has it, for all its waits at once.
+    pub(crate) fn given(&mut self, name: &Arc<str>, sequence: u64) -> Vec<Granted<X>> {
+        let lock = self.held.get_mut(name).filter(|lock| lock.holder.is_none());
+        let first = lock.and_then(|lock| {
+            let (_, first) = lock.waiting.first_key_value()?;
+            Some((first.session.clone(), lock))
+        });
+        let Some((holder, lock)) = first else {
+            self.managed.change(name, ClaimChange::Returned);
             return Vec::new();
         };
-        lock.holder = first.session.clone();
-        lock.sequence = next(&mut self.next_sequence);
-        let places = self.places.entry(lock.holder.id()).or_default();
+        lock.sequence = sequence;
+        let places = self.places.entry(holder.id()).or_default();
         let own = places.extract_if(waits(name), |_| true).filter_map(|(_, turn)| turn);
         let ended: Vec<_> = own.filter_map(|turn| lock.waiting.remove(&turn)).collect();
         places.insert((name.clone(), None));
+        lock.holder = Some(holder);
         lock.scope = ended.iter().map(|wait| wait.scope).fold(LockScope::Session, weaker);
+        if !lock.waiting.is_empty() {
+            self.managed.change(name, ClaimChange::Wanted);
+        }
         ended.into_iter().map(|wait| lock.granted(name.clone(), wait)).collect()
+    }
+
+    /// The lock is not held any more.
+    fn pass_on(&mut self, name: &Arc<str>) {
+        if let Some(lock) = self.held.get_mut(name) {
+            lock.holder = None;
+            self.managed.change(name, ClaimChange::Returned);
+            self.drop_unused(name);
+        }
+    }
+
+    /// A wait for the lock is over without a grant.
+    fn waited(&mut self, name: &Arc<str>) {
+        if self.held.get(name).is_some_and(|lock| lock.waiting.is_empty()) {
+            self.managed.change(name, ClaimChange::Unwanted);
+            self.drop_unused(name);
+        }
+    }
+
+    fn drop_unused(&mut self, name: &Arc<str>) {
+        if self.held.get(name).is_some_and(|lock| lock.holder.is_none() && lock.waiting.is_empty())
+        {
+            self.held.remove(name);
+        }
+    }
+
+    /// What sessions of this node hold and wait for.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
+        self.held.iter().map(|(name, lock)| Claim {
+            name,
+            held: lock.holder.is_some().then_some(lock.sequence),
+            is_wanted: !lock.waiting.is_empty(),
+        })
     }
 
     fn cancel(&mut self, name: &str, session: &Session<X>, request: u64) -> Option<ConversationId> {
@@ -146,31 +186,29 @@ impl<X> Locks<X> {
         let places = self.places.get_mut(&session.id())?;
         let asked = |turn: &Turn| waiting.get(turn).is_some_and(|wait| wait.request == request);
         let turn = places.range(waits(&name)).filter_map(|(_, turn)| *turn).find(asked)?;
-        places.remove(&(name, Some(turn)));
-        waiting.remove(&turn).map(|wait| wait.conversation)
+        places.remove(&(name.clone(), Some(turn)));
+        let wait = waiting.remove(&turn);
+        self.waited(&name);
+        wait.map(|wait| wait.conversation)
     }
 
-    /// Whether the session held the lock by that grant, and then who has it next.
-    fn release(
-        &mut self,
-        name: &str,
-        session: &Session<X>,
-        sequence: u64,
-    ) -> (bool, Vec<Granted<X>>) {
-        let owned = |lock: &Lock<X>| lock.holder.id() == session.id() && lock.sequence == sequence;
+    /// Whether the session held the lock by that grant; then it does no more.
+    fn release(&mut self, name: &str, session: &Session<X>, sequence: u64) -> bool {
+        let owned = |lock: &Lock<X>| lock.is_held_by(session) && lock.sequence == sequence;
         if !self.held.get(name).is_some_and(owned) {
-            return (false, Vec::new());
+            return false;
         }
         let place = (Arc::from(name), None);
         if let Some(places) = self.places.get_mut(&session.id()) {
             places.remove(&place);
         }
-        (true, self.pass_on(&place.0))
+        self.pass_on(&place.0);
+        true
     }
 
-    /// Takes from a session that has lost its connection the locks that end with it; tells who has them.
-    fn forget_connection(&mut self, session: &Session<X>) -> Vec<Granted<X>> {
-        let Some(places) = self.places.get(&session.id()) else { return Vec::new() };
+    /// Takes from a session that has lost its connection the locks that end with it.
+    fn forget_connection(&mut self, session: &Session<X>) {
+        let Some(places) = self.places.get(&session.id()) else { return };
         let of_connection = |name: &Arc<str>| {
             self.held.get(name).is_some_and(|lock| lock.scope == LockScope::Connection)
         };
@@ -179,32 +217,38 @@ impl<X> Locks<X> {
             .filter(|(name, turn)| turn.is_none() && of_connection(name))
             .map(|(name, _)| name.clone())
             .collect();
-        let mut granted = Vec::new();
         for name in lost {
             if let Some(places) = self.places.get_mut(&session.id()) {
                 places.remove(&(name.clone(), None));
             }
-            granted.append(&mut self.pass_on(&name));
+            self.pass_on(&name);
         }
-        granted
     }
 
-    /// Forgets a session; tells who has what it held.
-    fn forget(&mut self, session: &Session<X>) -> Vec<Granted<X>> {
-        let mut granted = Vec::new();
+    /// Forgets a session.
+    fn forget(&mut self, session: &Session<X>) {
         for (name, turn) in self.places.remove(&session.id()).unwrap_or_default() {
             match turn {
-                None => granted.append(&mut self.pass_on(&name)),
+                None => self.pass_on(&name),
                 Some(turn) => {
                     self.held.get_mut(&name).and_then(|lock| lock.waiting.remove(&turn));
+                    self.waited(&name);
                 }
             }
         }
-        granted
     }
 }
 
 impl<X> Lock<X> {
+    fn free() -> Self {
+        let waiting = BTreeMap::new();
+        Self { holder: None, sequence: 0, scope: LockScope::Session, waiting }
+    }
+
+    fn is_held_by(&self, session: &Session<X>) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.id() == session.id())
+    }
+
     /// What the holder is told in answer to a wait.
     fn granted(&self, name: Arc<str>, wait: Wait<X>) -> Granted<X> {
         let Wait { session, conversation, request: _, scope: _ } = wait;
@@ -220,11 +264,6 @@ fn waits(name: &Arc<str>) -> RangeInclusive<Place> {
 /// The scope that ends sooner.
 fn weaker(one: LockScope, other: LockScope) -> LockScope {
     if one == LockScope::Connection { one } else { other }
-}
-
-fn next(number: &mut u64) -> u64 {
-    *number += 1;
-    *number - 1
 }
 
 impl<X> Batch<'_, X> {
@@ -250,6 +289,7 @@ impl<X> Batch<'_, X> {
                 ServiceError::overloaded(Limit::Locks, "the session has too many locks")
             })?;
         self.broker.tell_grants(granted, outbox);
+        self.broker.settle_locks(&mut locks, outbox);
         Ok(())
     }
 
@@ -260,7 +300,10 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let CancelAcquireLock { name, request } = Decode::decode_all(body)?;
-        let cancelled = self.broker.locks.lock().cancel(name, self.session, request);
+        let mut locks = self.broker.locks.lock();
+        let cancelled = locks.cancel(name, self.session, request);
+        self.broker.settle_locks(&mut locks, outbox);
+        drop(locks);
         if let Some(wait) = cancelled {
             let text = "the session gave up waiting for the lock";
             self.session.post(text.len(), &self.policy.limits, outbox, |out| {
@@ -279,62 +322,33 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let HeldLock { name, sequence, scope: _ } = Decode::decode_all(body)?;
         let mut locks = self.broker.locks.lock();
-        let (owned, next) = locks.release(name, self.session, sequence);
+        let owned = locks.release(name, self.session, sequence);
         self.respond(conversation, &owned, outbox);
-        self.broker.tell_grants(next, outbox);
+        self.broker.settle_locks(&mut locks, outbox);
         Ok(())
-    }
-
-    pub(crate) fn get_lock(
-        &self,
-        conversation: ConversationId,
-        body: &[u8],
-        outbox: &mut Outbox<X>,
-    ) -> Result<(), ServiceError> {
-        let GetSessionLock { name } = Decode::decode_all(body)?;
-        self.demand(GlobalPermission::ViewServer)?;
-        let details = self.broker.locks.lock().held.get(name).map(|lock| self.details(lock));
-        self.respond(conversation, &details, outbox);
-        Ok(())
-    }
-
-    pub(crate) fn get_locks(
-        &self,
-        conversation: ConversationId,
-        body: &[u8],
-        outbox: &mut Outbox<X>,
-    ) -> Result<(), ServiceError> {
-        no_body(body)?;
-        self.demand(GlobalPermission::ViewServer)?;
-        let locks = self.broker.locks.lock();
-        let all: Vec<_> =
-            locks.held.iter().map(|(name, lock)| (&**name, self.details(lock))).collect();
-        self.respond(conversation, &all, outbox);
-        Ok(())
-    }
-
-    fn details(&self, lock: &Lock<X>) -> LockDetails<'_> {
-        let server = &self.broker.config.server_name;
-        LockDetails { server, holder: lock.holder.id(), sequence: lock.sequence }
     }
 }
 
 impl<X> Broker<X> {
     pub(crate) fn forget_locks(&self, session: &Session<X>, outbox: &mut Outbox<X>) {
         let mut locks = self.locks.lock();
-        let granted = locks.forget(session);
-        self.tell_grants(granted, outbox);
+        locks.forget(session);
+        self.settle_locks(&mut locks, outbox);
     }
 
     pub(crate) fn forget_connection_locks(&self, session: &Session<X>, outbox: &mut Outbox<X>) {
         let mut locks = self.locks.lock();
-        let granted = locks.forget_connection(session);
+        locks.forget_connection(session);
         session.revoke_grants();
-        self.tell_grants(granted, outbox);
+        self.settle_locks(&mut locks, outbox);
     }
 
     /// The locks are locked meanwhile, so that no session is told of a lock that it has lost since.
-    fn tell_grants(&self, granted: impl IntoIterator<Item = Granted<X>>, outbox: &mut Outbox<X>) {
+    pub(crate) fn tell_grants(
+        &self,
+        granted: impl IntoIterator<Item = Granted<X>>,
+        outbox: &mut Outbox<X>,
+    ) {
         for Granted { name, session, conversation, sequence, scope } in granted {
             let held = HeldLock { name: &name, sequence, scope };
             self.respond(&session, conversation, &held, outbox);

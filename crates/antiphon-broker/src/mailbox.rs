@@ -23,6 +23,13 @@ impl Mailbox {
         self.frames
     }
 
+    /// Gets a buffer that has its size already, if it has none and one is there.
+    pub(crate) fn furnish(&mut self, spare: &mut Spare) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare.buffer();
+        }
+    }
+
     /// Appends one frame.
     pub(crate) fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
         put(&mut self.bytes);
@@ -52,6 +59,10 @@ impl Mailbox {
             unwritten.written = 0;
         }
         unwritten.bytes.extend_from_slice(self.waiting());
+        // It may be that it waits for long, and that its buffer was made for much more.
+        if unwritten.bytes.capacity() / 4 > unwritten.bytes.len().max(LITTLE) {
+            unwritten.bytes.shrink_to_fit();
+        }
         unwritten.frames += self.frames;
         *self = unwritten;
     }
@@ -65,7 +76,8 @@ impl Mailbox {
     }
 }
 
-/// Buffers that no mailbox uses, kept by each thread that flushes, so that an idle session holds none.
+/// Buffers that no mailbox uses, kept by each thread, so that an idle session holds none and a busy one does not grow its own
+/// with every turn.
 #[derive(Debug, Default)]
 pub struct Spare {
     buffers: Vec<Vec<u8>>,
@@ -73,11 +85,11 @@ pub struct Spare {
 }
 
 impl Spare {
-    /// An empty mailbox, with a buffer if one is kept.
-    pub(crate) fn mailbox(&mut self) -> Mailbox {
-        let bytes = self.buffers.pop().unwrap_or_default();
-        self.bytes -= bytes.capacity();
-        Mailbox { bytes, ..Mailbox::default() }
+    /// An empty buffer, with room if one is kept.
+    fn buffer(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
     }
 
     /// Keeps the buffer of a mailbox that is not needed.
@@ -109,8 +121,11 @@ fn frame_length(bytes: &[u8]) -> usize {
 /// Written bytes are cut off a waiting buffer only in pieces of this size, so that a slow reader costs no copying.
 const COMPACT: usize = 1 << 20;
 
+/// A buffer up to four times as large is not worth looking at.
+const LITTLE: usize = 1 << 10;
+
 /// Enough for every session that one turn of a busy thread touches.
-const MAX_SPARE: usize = 64;
+const MAX_SPARE: usize = 256;
 
 /// What one thread keeps at most. Large buffers are worth keeping: giving them back costs page faults at every use.
 const MAX_SPARE_BYTES: usize = 32 << 20;

@@ -20,13 +20,13 @@ use crate::filter::Index;
 use crate::outbox::Outbox;
 use crate::profile::PRINCIPAL;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::properties;
 use crate::properties::ENVIRONMENT;
 use crate::properties::Properties;
 use crate::properties::Trust;
 use crate::registry::Registry;
 use crate::registry::SESSION_ID;
+use crate::registry::START_TIME;
 use crate::session::Client;
 use crate::session::Session;
 use crate::stats::Limit;
@@ -195,15 +195,15 @@ impl<X> Broker<X> {
         properties.extend([
             (text(SESSION_ID), id.to_string().into()),
             (text(PRINCIPAL), text(&opening.grant.principal)),
-            (text("$StartTime"), start_time.to_string().into()),
+            (text(START_TIME), start_time.to_string().into()),
         ]);
         let environment = opening.grant.properties.get(ENVIRONMENT);
         properties.extend(environment.map(|said| (text(ENVIRONMENT), text(said))));
         properties.expire(opening.grant.expires.map(|expiry| expiry.wall_time));
         let roles = self.roles_of(&opening.grant);
-        let access = self.access(&roles);
-        let bare = Profile { roles: Roles::new(), properties, access: access.clone() };
-        bare.with_roles(roles, access)
+        let (roles, access) = self.access(&roles);
+        let bare = Profile { roles: roles.clone(), properties, access: access.clone() };
+        bare.with_roles((roles, access))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use antiphon_wire::ids::NodeId;
 use antiphon_wire::service::events::CloseReason;
 
+use crate::mailbox::Spare;
 use crate::notes::Note;
 use crate::session::Connection;
 use crate::session::Session;
@@ -24,14 +25,21 @@ pub struct Outbox<X> {
     /// Nodes that did not say in time what was asked of all, so that their sessions were left out, each named once. To be
     /// logged. The driver empties it.
     pub unheard: Vec<NodeId>,
+    /// Buffers for what is appended, and of what was flushed.
+    pub spare: Spare,
     /// To be ended before the call returns, once no lock is held.
     pub(crate) doomed: Vec<(Arc<Session<X>>, CloseReason)>,
 }
 
 impl<X> Default for Outbox<X> {
     fn default() -> Self {
-        let (touched, lost) = (Vec::new(), Vec::new());
-        let (notes, unheard, doomed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { touched, lost, notes, unheard, doomed }
+        Self {
+            touched: Vec::new(),
+            lost: Vec::new(),
+            notes: Vec::new(),
+            unheard: Vec::new(),
+            spare: Spare::default(),
+            doomed: Vec::new(),
+        }
     }
 }

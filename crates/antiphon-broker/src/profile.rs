@@ -14,7 +14,7 @@ pub type Roles = BTreeSet<Arc<str>>;
 /// Who a session is at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
-    pub(crate) roles: Roles,
+    pub(crate) roles: Arc<Roles>,
     /// Fixed and user-defined, `$Principal` and `$Roles` included.
     pub(crate) properties: Properties,
     /// What the roles permit.
@@ -22,8 +22,8 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The same session with other roles.
-    pub(crate) fn with_roles(&self, roles: Roles, access: Arc<Access>) -> Self {
+    /// The same session with other roles, and what they permit.
+    pub(crate) fn with_roles(&self, (roles, access): (Arc<Roles>, Arc<Access>)) -> Self {
         let mut properties = self.properties.clone();
         properties.extend([(ROLES.into(), roles::canonical(&roles).into())]);
         Self { roles, properties, access }

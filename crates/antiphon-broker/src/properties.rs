@@ -45,13 +45,39 @@ impl Default for Bounds {
 }
 
 /// The properties of one session by key: fixed ones, whose keys start with `$`, and user properties.
+///
+/// In key order, and without room to spare: every session has some, and few ever change.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Properties(BTreeMap<Arc<str>, Arc<str>>);
+pub struct Properties(Box<[(Arc<str>, Arc<str>)]>);
 
 impl Properties {
     /// The value of the property `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(AsRef::as_ref)
+        self.entry(key).map(|(_, value)| value.as_ref())
+    }
+
+    /// Keys differ in length more often than not, so that looking at one after the other is faster than halving.
+    fn entry(&self, key: &str) -> Option<&(Arc<str>, Arc<str>)> {
+        self.0.iter().find(|(other, _)| **other == *key)
+    }
+
+    /// Gives a property a value, or takes it away.
+    fn set(&mut self, key: &Arc<str>, value: Option<Arc<str>>) {
+        let place = self.0.binary_search_by(|(other, _)| other.cmp(key));
+        match (place, value) {
+            (Ok(place), Some(value)) => self.0[place].1 = value,
+            (Err(place), Some(value)) => {
+                self.change(|all| all.insert(place, (key.clone(), value)));
+            }
+            (Ok(place), None) => self.change(|all| drop(all.remove(place))),
+            (Err(_), None) => {}
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Vec<(Arc<str>, Arc<str>)>)) {
+        let mut all = std::mem::take(&mut self.0).into_vec();
+        change(&mut all);
+        self.0 = all.into();
     }
 
     /// All properties, in key order.
@@ -71,7 +97,7 @@ impl Properties {
 
     /// All properties in key order, for those who keep them.
     pub(crate) fn shared(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.0.iter()
+        self.0.iter().map(|(key, value)| (key, value))
     }
 
     /// Takes over what was `granted`: user properties, but no new ones beyond `most`, and the fixed ones that an
@@ -80,9 +106,9 @@ impl Properties {
         let mut room = most.saturating_sub(self.user().count());
         let mut has_all = true;
         for (key, value) in granted.shared().filter(|(key, _)| !is_fixed(key) || is_granted(key)) {
-            let new = !is_fixed(key) && !self.0.contains_key(key);
+            let new = !is_fixed(key) && self.entry(key).is_none();
             if !new || room > 0 {
-                self.0.insert(key.clone(), value.clone());
+                self.set(key, Some(value.clone()));
                 room -= usize::from(new);
             } else {
                 has_all = false;
@@ -93,10 +119,7 @@ impl Properties {
 
     /// Notes when the session's authentication is over, in milliseconds since 1970.
     pub(crate) fn expire(&mut self, time: Option<u64>) {
-        match time {
-            Some(time) => self.0.insert(EXPIRY_TIME.into(), time.to_string().into()),
-            None => self.0.remove(EXPIRY_TIME),
-        };
+        self.set(&EXPIRY_TIME.into(), time.map(|time| time.to_string().into()));
     }
 
     /// How many properties there are.
@@ -113,14 +136,18 @@ impl Properties {
 /// Takes the server's own values as they are: no rule for keys and no limit applies.
 impl Extend<(Arc<str>, Arc<str>)> for Properties {
     fn extend<T: IntoIterator<Item = (Arc<str>, Arc<str>)>>(&mut self, properties: T) {
-        self.0.extend(properties);
+        let mut all = BTreeMap::from_iter(std::mem::take(&mut self.0));
+        all.extend(properties);
+        self.0 = all.into_iter().collect();
     }
 }
 
 /// Takes the server's own values as they are: no rule for keys and no limit applies.
 impl FromIterator<(Arc<str>, Arc<str>)> for Properties {
     fn from_iter<T: IntoIterator<Item = (Arc<str>, Arc<str>)>>(properties: T) -> Self {
-        Self(properties.into_iter().collect())
+        let mut all = Self::default();
+        all.extend(properties);
+        all
     }
 }
 
@@ -162,7 +189,7 @@ pub fn proposed<'a>(
         }
     }
     exceeded.dedup();
-    (Properties(accepted), exceeded)
+    (accepted.into_iter().collect(), exceeded)
 }
 
 /// The properties that a session gets of those that an authenticator `gives` it: user properties, `$Country`, `$Language`,

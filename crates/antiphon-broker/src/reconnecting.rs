@@ -98,7 +98,8 @@ impl<X> Broker<X> {
             }
             TakenUp::Restarted(connection, remains) => {
                 self.totals.restarted.fetch_add(1, Relaxed);
-                listeners.forget(&session);
+                let own = listeners.forget(&session);
+                self.unlisten_everywhere(&own, outbox);
                 self.forget_locks(&session, outbox);
                 self.forget_authenticators(&session);
                 self.undo(&session, remains, End::RecipientRestarted, outbox);

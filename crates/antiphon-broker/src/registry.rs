@@ -136,7 +136,7 @@ impl<X> Registry<X> {
             let values = self.properties.entry(key.clone()).or_default();
             values.entry(value.clone()).or_default().insert(slot);
         }
-        for role in &profile.roles {
+        for role in profile.roles.iter() {
             self.roles.entry(role.clone()).or_default().insert(slot);
         }
     }
@@ -149,7 +149,7 @@ impl<X> Registry<X> {
                 self.properties.remove(key);
             }
         }
-        for role in &profile.roles {
+        for role in profile.roles.iter() {
             remove_slot(&mut self.roles, role, slot);
         }
     }
@@ -172,6 +172,7 @@ impl<X> Index for Registry<X> {
     fn size(&self, bucket: Bucket<'_>) -> usize {
         match bucket {
             Bucket::Property { key: SESSION_ID, .. } => 1,
+            Bucket::Property { key: START_TIME, .. } => self.sessions.len(),
             Bucket::Property { .. } | Bucket::Role(_) => {
                 self.indexed(bucket).map_or(0, HashSet::len)
             }
@@ -183,9 +184,10 @@ impl<X> Index for Registry<X> {
     }
 }
 
-/// `$SessionId` is answered by the table of ids; an index of it would hold every session once more.
+/// `$SessionId` is answered by the table of ids; an index of it would hold every session once more. So would one of
+/// `$StartTime`, by which nobody looks for sessions.
 fn is_indexed(key: &str) -> bool {
-    key != SESSION_ID
+    !matches!(key, SESSION_ID | START_TIME)
 }
 
 fn remove_slot(sets: &mut HashMap<Arc<str>, HashSet<Slot>>, key: &str, slot: Slot) {
@@ -200,3 +202,4 @@ fn remove_slot(sets: &mut HashMap<Arc<str>, HashSet<Slot>>, key: &str, slot: Slo
 const PIECE: usize = 256;
 
 pub(crate) const SESSION_ID: &str = "$SessionId";
+pub(crate) const START_TIME: &str = "$StartTime";

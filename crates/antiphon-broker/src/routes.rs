@@ -4,6 +4,8 @@
 //! holds its guard. A lookup visits the path, then each path above it, so its cost does not depend on how many
 //! handlers there are.
 
+mod equals;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
@@ -17,12 +19,13 @@ use papaya::Guard;
 use papaya::HashMap;
 use papaya::LocalGuard;
 use papaya::Operation;
-use thiserror::Error;
 
 use crate::config::Choice;
 use crate::properties::KeySelection;
 use crate::session::Session;
 use crate::stats::Label;
+
+pub(crate) use crate::routes::equals::Equals;
 
 /// A session's registration for a path and all below it. The session's id tells the node that owns it.
 #[derive(Debug)]
@@ -31,14 +34,14 @@ pub(crate) struct Handler<X> {
     path: Arc<str>,
     /// Quoted in every request for it.
     pub(crate) conversation: ConversationId,
-    /// Which properties of a sender it is told.
-    pub(crate) keys: KeySelection,
+    /// Which properties of a sender it is told, if any.
+    pub(crate) keys: Option<Box<KeySelection>>,
     /// Whoever found it in a route from before must pass it by. Written with the session locked.
     removed: AtomicBool,
     /// Which figures its requests count for.
     pub(crate) label: Label,
     /// Present if it stands for all handlers that another node has for the path; the session is the link to it.
-    pub(crate) remote: Option<Remote>,
+    pub(crate) remote: Option<Box<Remote>>,
 }
 
 /// What is known of the handlers of another node.
@@ -100,13 +103,13 @@ impl<X> Handler<X> {
         }
     }
 
-    /// The lower the better.
-    pub(crate) fn load(&self) -> (Rank, u32) {
+    /// How little it should be chosen: rank, then what it has to do.
+    pub(crate) fn load(&self) -> u64 {
         let load = match (&self.remote, &self.session.peer) {
             (Some(remote), Some(peer)) => remote.load(peer.reports.load(Relaxed)),
             _ => self.session.in_flight(),
         };
-        (self.rank(), load)
+        u64::from(load) | (self.rank() as u64) << 32
     }
 }
 
@@ -119,6 +122,7 @@ impl<X> Handler<X> {
     ) -> Self {
         let removed = AtomicBool::new(false);
         let path = path.as_str().into();
+        let keys = (!keys.is_empty()).then(|| Box::new(keys));
         Self { session, path, conversation, keys, label, removed, remote: None }
     }
 
@@ -129,12 +133,17 @@ impl<X> Handler<X> {
         count: u32,
         told: (KeySelection, Label),
     ) -> Self {
-        let remote = Some(Remote::new(count));
+        let remote = Some(Box::new(Remote::new(count)));
         Self { remote, ..Self::new(link, path, ConversationId(0), told) }
     }
 
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether these are the properties that it is told.
+    pub(crate) fn wants(&self, keys: &KeySelection) -> bool {
+        self.keys.as_deref() == Some(keys).filter(|keys| !keys.is_empty())
     }
 
     pub(crate) fn is_removed(&self) -> bool {
@@ -149,16 +158,11 @@ impl<X> Handler<X> {
 /// All handlers of one path: never none, one a session.
 #[derive(Debug)]
 pub(crate) struct Route<X> {
-    pub(crate) handlers: Vec<Arc<Handler<X>>>,
+    pub(crate) handlers: Equals<X>,
     pub(crate) choice: Choice,
-    /// The next turn of [`Choice::RoundRobin`], the same for every version of the route.
-    pub(crate) turn: Arc<AtomicU32>,
+    /// The next turn, the same for every version of the route; there is one if the choice is [`Choice::RoundRobin`].
+    pub(crate) turn: Option<Arc<AtomicU32>>,
 }
-
-/// The session already has a handler on this path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the session already has a handler on this path")]
-pub(crate) struct Conflict;
 
 pub(crate) struct Routes<X> {
     by_path: HashMap<Arc<str>, Route<X>, RandomState>,
@@ -183,77 +187,40 @@ impl<X> Routes<X> {
         path.upwards().filter_map(move |branch| self.by_path.get(branch, guard))
     }
 
-    pub(crate) fn insert(&self, handler: &Arc<Handler<X>>, choice: Choice) -> Result<(), Conflict> {
+    /// Adds a handler of a session that has none on this path.
+    pub(crate) fn insert(&self, handler: &Arc<Handler<X>>, choice: Choice) {
+        let guard = self.by_path.guard();
+        let added = |route: &Route<X>| route.with(route.handlers.with(handler));
+        let new = || Route::new(Equals::One(handler.clone()), choice, None);
+        self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
+    }
+
+    /// Removes a handler; false if it is not there.
+    pub(crate) fn remove(&self, handler: &Handler<X>) -> bool {
         let guard = self.by_path.guard();
         let outcome = self.by_path.compute(
             handler.path.clone(),
             |entry| match entry {
-                None => Operation::Insert(Route {
-                    handlers: vec![handler.clone()],
-                    choice,
-                    turn: Arc::default(),
-                }),
-                Some((_, route)) if route.position(handler.session.as_ref()).is_some() => {
-                    Operation::Abort(Conflict)
+                Some((_, route)) if route.handlers.has(handler) => {
+                    match route.handlers.without(handler) {
+                        Some(handlers) => Operation::Insert(route.with(handlers)),
+                        None => Operation::Remove,
+                    }
                 }
-                Some((_, route)) => {
-                    let handlers = route.handlers.iter().chain([handler]).cloned().collect();
-                    Operation::Insert(route.with(handlers))
-                }
-            },
-            &guard,
-        );
-        match outcome {
-            papaya::Compute::Aborted(conflict) => Err(conflict),
-            papaya::Compute::Inserted(..)
-            | papaya::Compute::Updated { .. }
-            | papaya::Compute::Removed(..) => Ok(()),
-        }
-    }
-
-    /// Removes a session's handler from a path; false if it has none there.
-    pub(crate) fn remove(&self, path: &str, session: &Session<X>) -> bool {
-        let guard = self.by_path.guard();
-        let outcome = self.by_path.compute(
-            Arc::from(path),
-            |entry| {
-                let Some((_, route)) = entry else { return Operation::Abort(()) };
-                let Some(position) = route.position(session) else { return Operation::Abort(()) };
-                if route.handlers.len() == 1 {
-                    return Operation::Remove;
-                }
-                let mut handlers = route.handlers.clone();
-                handlers.remove(position);
-                Operation::Insert(route.with(handlers))
+                _ => Operation::Abort(()),
             },
             &guard,
         );
         !matches!(outcome, papaya::Compute::Aborted(()))
     }
 
-    /// Adds a handler, in place of the one that its session has on the path already.
-    pub(crate) fn put(&self, handler: &Arc<Handler<X>>, choice: Choice) {
-        let guard = self.by_path.guard();
-        self.by_path.compute(
-            handler.path.clone(),
-            |entry| {
-                let Some((_, route)) = entry else {
-                    let (handlers, turn) = (vec![handler.clone()], Arc::default());
-                    return Operation::<_, ()>::Insert(Route { handlers, choice, turn });
-                };
-                let others = |other: &&Arc<Handler<X>>| other.session.id() != handler.session.id();
-                let others = route.handlers.iter().filter(others);
-                Operation::Insert(route.with(others.chain([handler]).cloned().collect()))
-            },
-            &guard,
-        );
-    }
-
     /// How many handlers of this node each path has, with what their requests count for.
     pub(crate) fn handlers(&self) -> impl Iterator<Item = (Label, usize)> {
         let pinned = self.by_path.pin();
-        let counts: Vec<_> =
-            pinned.values().map(|route| (route.handlers[0].label, route.own().count())).collect();
+        let counts: Vec<_> = pinned
+            .values()
+            .map(|route| (route.handlers.get(0).label, route.own().count()))
+            .collect();
         counts.into_iter()
     }
 
@@ -282,7 +249,7 @@ impl<X> Routes<X> {
         let guard = self.by_path.guard();
         if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice != choice) {
             let choosing =
-                |route: &Route<X>| Route { choice, ..route.with(route.handlers.clone()) };
+                |route: &Route<X>| Route::new(route.handlers.clone(), choice, route.turn.clone());
             self.by_path.update(path.as_str().into(), choosing, &guard);
         }
     }
@@ -299,11 +266,12 @@ impl<X> Route<X> {
         self.handlers.iter().filter(|handler| handler.remote.is_none())
     }
 
-    fn position(&self, session: &Session<X>) -> Option<usize> {
-        self.handlers.iter().position(|handler| handler.session.id() == session.id())
+    fn new(handlers: Equals<X>, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
+        let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
+        Self { handlers, choice, turn }
     }
 
-    fn with(&self, handlers: Vec<Arc<Handler<X>>>) -> Self {
-        Self { handlers, choice: self.choice, turn: self.turn.clone() }
+    fn with(&self, handlers: Equals<X>) -> Self {
+        Self::new(handlers, self.choice, self.turn.clone())
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct SecurityPolicy {
     security: Arc<Security>,
     principals: Arc<Principals>,
     /// What each set of roles may do, made once.
-    compiled: HashMap<Roles, Arc<Access>>,
+    compiled: HashMap<Arc<Roles>, Arc<Access>>,
 }
 
 impl SecurityPolicy {
@@ -87,16 +87,17 @@ impl SecurityPolicy {
         }
     }
 
-    fn access(&mut self, roles: &Roles) -> Arc<Access> {
-        if let Some(access) = self.compiled.get(roles) {
-            return access.clone();
+    fn access(&mut self, roles: &Roles) -> (Arc<Roles>, Arc<Access>) {
+        if let Some((roles, access)) = self.compiled.get_key_value(roles) {
+            return (roles.clone(), access.clone());
         }
         if self.compiled.len() >= MAX_COMPILED {
             self.compiled.clear();
         }
         let access = Arc::new(self.security.compile(roles));
+        let roles = Arc::new(roles.clone());
         self.compiled.insert(roles.clone(), access.clone());
-        access
+        (roles, access)
     }
 }
 
@@ -136,13 +137,13 @@ impl<X> Broker<X> {
         let sessions: Vec<_> = self.registry.read().iter().cloned().collect();
         for session in sessions {
             let profile = session.profile();
-            let access = self.access(&profile.roles);
+            let (_, access) = self.access(&profile.roles);
             session.set_profile(Arc::new(Profile { access, ..(*profile).clone() }));
         }
     }
 
-    /// What a set of roles may do.
-    pub(crate) fn access(&self, roles: &Roles) -> Arc<Access> {
+    /// What a set of roles may do, and the set itself, shared by all sessions that have it.
+    pub(crate) fn access(&self, roles: &Roles) -> (Arc<Roles>, Arc<Access>) {
         self.security.lock().access(roles)
     }
 }

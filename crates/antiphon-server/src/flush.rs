@@ -9,7 +9,6 @@
 
 use std::cell::Cell;
 use std::cell::OnceCell;
-use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::ops::Deref;
@@ -80,7 +79,8 @@ impl Drop for Delivery {
         }
         let full = OWN_LIST.with(|own| {
             let Some(list) = own.get() else {
-                outbox.touched.drain(..).for_each(|session| write(&session));
+                let Outbox { touched, spare, .. } = &mut outbox;
+                touched.drain(..).for_each(|session| write_with(spare, &session));
                 return false;
             };
             let mut pending = list.0.lock();
@@ -97,16 +97,25 @@ impl Drop for Delivery {
 
 /// Writes one session's mailbox as far as its socket takes it.
 pub(crate) fn write(session: &Session) {
+    write_all([session]);
+}
+
+fn write_all<'s>(sessions: impl IntoIterator<Item = &'s Session>) {
+    // Where a delivery is under way there are no buffers, and what is put here is given up when it ends.
+    let mut outbox = OUTBOX.take();
+    sessions.into_iter().for_each(|session| write_with(&mut outbox.spare, session));
+    OUTBOX.set(outbox);
+}
+
+fn write_with(spare: &mut Spare, session: &Session) {
     let line = session.driver();
     let mut used = None;
-    let flushed = SPARE.with_borrow_mut(|spare| {
-        session.flush(spare, |connection, bytes| {
-            match used.get_or_insert_with(|| line.socket_of(connection)) {
-                Some(socket) => socket.try_write(bytes),
-                // The connection was replaced, and the bytes are sent anew on the other one.
-                None => Ok(bytes.len()),
-            }
-        })
+    let flushed = session.flush(spare, |connection, bytes| {
+        match used.get_or_insert_with(|| line.socket_of(connection)) {
+            Some(socket) => socket.try_write(bytes),
+            // The connection was replaced, and the bytes are sent anew on the other one.
+            None => Ok(bytes.len()),
+        }
     });
     let socket = used.flatten().unwrap_or_else(|| line.socket());
     match flushed {
@@ -127,7 +136,7 @@ pub(crate) fn write_stranded() {
         }
         None => false,
     });
-    stranded.iter().for_each(|session| write(session));
+    write_all(stranded.iter().map(AsRef::as_ref));
 }
 
 /// The sessions that one thread touched. Others look at it rarely, so the lock is free.
@@ -170,7 +179,8 @@ pub(crate) fn write_own_list() {
     OWN_LIST.with(|own| {
         let Some(list) = own.get() else { return };
         let mut sessions = list.0.lock().take();
-        sessions.drain(..).for_each(|session| write(&session));
+        write_all(sessions.iter().map(AsRef::as_ref));
+        sessions.clear();
         // Writing puts nothing on this list, so only the ticker's `take` can have come between.
         list.0.lock().sessions = sessions;
     });
@@ -179,7 +189,6 @@ pub(crate) fn write_own_list() {
 thread_local! {
     static OWN_LIST: OnceCell<Arc<List>> = const { OnceCell::new() };
     static OUTBOX: Cell<Outbox> = Cell::default();
-    static SPARE: RefCell<Spare> = RefCell::default();
 }
 
 /// The lists of all threads that [`runtime`] started, in this process.

@@ -91,7 +91,16 @@ impl<'a> Reader<'a> {
         self.varint(MAX_VARINT64)
     }
 
+    #[inline]
     fn varint(&mut self, max_bytes: usize) -> Result<u64, Fault> {
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint(max_bytes)
+    }
+
+    fn long_varint(&mut self, max_bytes: usize) -> Result<u64, Fault> {
         let mut value = 0;
         for (index, &byte) in self.rest.iter().take(max_bytes).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -138,6 +147,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a varint; a 32-bit value is written as its zero-extended self.
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
@@ -152,6 +162,7 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// Appends a byte string: its length, then the bytes.
+#[inline]
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_length(out, bytes.len());
     out.extend_from_slice(bytes);

@@ -163,6 +163,21 @@ registry! {
         ManySessions = 1008,
         /// A service call of a client, which may do it: [`Call`]. The answer is that of the service.
         Call = 1009,
+        /// Asks to be told what happens to sessions: [`Listen`]. No answer.
+        Listen = 1010,
+        /// Asks not to be told any more: [`Unlisten`]. No answer.
+        Unlisten = 1011,
+        /// What happened to sessions: [`SessionEvents`], whose conversation is the number of the listener. No answer.
+        ///
+        /// [`SessionEvents`]: crate::service::events::SessionEvents
+        Events = 1012,
+        /// All that sessions of a node hold and wait for, of the locks that the other node manages: [`LockClaims`]. No
+        /// answer.
+        LockClaims = 1013,
+        /// One change of that: [`LockClaim`]. No answer.
+        LockClaim = 1014,
+        /// Gives a lock to a node: [`LockGrant`]. No answer.
+        LockGrant = 1015,
     }
 }
 
@@ -304,5 +319,79 @@ record! {
         service: u32,
         /// Its request body.
         body: &'a [u8],
+    }
+}
+
+record! {
+    /// A session listener of one node registers at another.
+    Listen<'a> {
+        /// Its number, never used twice by a node.
+        listener: u64,
+        /// Only sessions that match this session filter.
+        filter: Option<&'a str>,
+        /// Which properties to tell.
+        keys: Vec<&'a str>,
+        /// Only sessions that started after this time, in milliseconds since 1970.
+        after: Option<u64>,
+    }
+}
+
+record! {
+    /// A session listener of one node is gone.
+    Unlisten {
+        /// Its number.
+        listener: u64,
+    }
+}
+
+record! {
+    /// All that sessions of a node hold and wait for, of the locks that the other node manages.
+    LockClaims<'a> {
+        /// Stands for the set of nodes that the sender knows.
+        view: u64,
+        /// Above every change of that set which the sender knows of.
+        epoch: u64,
+        /// Counts what the sender has said in this way.
+        round: u64,
+        /// Above every grant that the sender knows of.
+        next_sequence: u64,
+        /// Locks that are held, each with its grant.
+        held: Vec<(&'a str, u64)>,
+        /// Locks that somebody waits for.
+        wanted: Vec<&'a str>,
+    }
+}
+
+record! {
+    /// One change of what sessions of a node hold and wait for.
+    LockClaim<'a> {
+        /// The lock.
+        name: &'a str,
+        /// What is new.
+        change: ClaimChange,
+    }
+}
+
+byte_enum! {
+    /// What is new about a lock.
+    ClaimChange {
+        /// Somebody waits for it.
+        Wanted = 0,
+        /// Nobody waits for it any more.
+        Unwanted = 1,
+        /// It is not held any more.
+        Returned = 2,
+    }
+}
+
+record! {
+    /// Gives a lock to a node, which gives it to the session that is next there.
+    LockGrant<'a> {
+        /// The lock.
+        name: &'a str,
+        /// The grant.
+        sequence: u64,
+        /// The round of the [`LockClaims`] on which this rests; with another one it means nothing.
+        round: u64,
     }
 }

@@ -41,7 +41,10 @@ impl<'a> Path<'a> {
         if text.len() > MAX_PATH {
             return Err(InvalidPath::TooLong(text.len()));
         }
-        let path = text.trim_matches('/');
+        let path = match text.as_bytes() {
+            [b'/', ..] | [.., b'/'] => text.trim_matches('/'),
+            _ => text,
+        };
         if path.is_empty() {
             return Err(InvalidPath::Empty);
         }
@@ -69,6 +72,12 @@ impl<'a> Path<'a> {
 
     /// The path itself, then each path above it, up to its first segment.
     pub fn upwards(self) -> impl Iterator<Item = &'a str> {
-        std::iter::successors(Some(self.0), |path| path.rfind('/').map(|end| &path[..end]))
+        // The next one is not looked for before it is asked for: usually it is not.
+        let mut path = self.0;
+        let above = std::iter::from_fn(move || {
+            path = &path[..path.rfind('/')?];
+            Some(path)
+        });
+        std::iter::once(self.0).chain(above)
     }
 }

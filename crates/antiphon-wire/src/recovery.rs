@@ -11,7 +11,10 @@ use std::collections::VecDeque;
 /// Sent messages, the oldest first.
 #[derive(Debug)]
 pub struct Recovery {
-    bytes: VecDeque<u8>,
+    /// The bytes of all that are kept, behind those of some that were dropped.
+    bytes: Vec<u8>,
+    /// How many bytes at the front are of those that were dropped.
+    stale: usize,
     lengths: VecDeque<u32>,
     /// How many messages were sent before the oldest that is kept.
     forgotten: u64,
@@ -31,16 +34,17 @@ impl Recovery {
     /// Nothing was sent yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bytes: VecDeque::new(), lengths: VecDeque::new(), forgotten: 0, bounds }
+        Self { bytes: Vec::new(), stale: 0, lengths: VecDeque::new(), forgotten: 0, bounds }
     }
 
     /// Keeps a message.
     pub fn push(&mut self, message: &[u8]) {
-        self.bytes.extend(message);
+        self.bytes.extend_from_slice(message);
         self.lengths.push_back(message.len() as u32);
-        while self.lengths.len() > self.bounds.messages || self.bytes.len() > self.bounds.bytes {
+        while self.lengths.len() > self.bounds.messages || self.bytes() > self.bounds.bytes {
             self.forget_oldest();
         }
+        self.compact();
     }
 
     /// The other side has everything up to and with message `sequence`.
@@ -48,6 +52,7 @@ impl Recovery {
         while self.forgotten < sequence && !self.lengths.is_empty() {
             self.forget_oldest();
         }
+        self.compact();
     }
 
     /// How many messages were sent, kept or not.
@@ -71,7 +76,7 @@ impl Recovery {
     /// The bytes of the messages that are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.stale
     }
 
     /// The number of the oldest message that can be sent again; one more than the last if there is none.
@@ -89,7 +94,7 @@ impl Recovery {
             return false;
         }
         self.acknowledge(next - 1);
-        let mut rest = &*self.bytes.make_contiguous();
+        let mut rest = &self.bytes[self.stale..];
         for &length in &self.lengths {
             let (message, behind) = rest.split_at(length as usize);
             send(message);
@@ -101,15 +106,23 @@ impl Recovery {
     /// Gives back room that is not needed.
     pub fn shrink(&mut self) {
         if self.lengths.is_empty() {
-            self.bytes = VecDeque::new();
+            self.bytes = Vec::new();
             self.lengths = VecDeque::new();
         }
     }
 
     fn forget_oldest(&mut self) {
         if let Some(length) = self.lengths.pop_front() {
-            self.bytes.drain(..length as usize);
+            self.stale += length as usize;
             self.forgotten += 1;
+        }
+    }
+
+    /// Gives up the place of messages that were dropped, when they are so many that it costs little for each.
+    fn compact(&mut self) {
+        if 3 * self.stale > self.bytes.len() {
+            self.bytes.drain(..self.stale);
+            self.stale = 0;
         }
     }
 }

@@ -7,15 +7,39 @@ use thiserror::Error;
 
 use crate::cbor;
 use crate::cbor::Kind;
-use crate::codec::record;
+use crate::codec::Decode;
+use crate::codec::Encode;
+use crate::codec::Reader;
+use crate::error::Fault;
+use crate::error::Malformed;
 
-record! {
-    /// A named value as it travels: type name, then bytes.
-    Value<'a> {
-        /// One of the names of [`DataType`], unless the peer is wrong.
-        type_name: &'a str,
-        /// The encoded value.
-        bytes: &'a [u8],
+/// A named value as it travels: type name, then bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value<'a> {
+    /// One of the names of [`DataType`], unless the peer is wrong.
+    pub type_name: &'a str,
+    /// The encoded value.
+    pub bytes: &'a [u8],
+}
+
+impl Encode for Value<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.type_name.encode(out);
+        self.bytes.encode(out);
+    }
+}
+
+impl<'a> Decode<'a> for Value<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let within = |field| move |fault: Fault| Malformed::from(fault).within("Value", field);
+        let name = reader.bytes().map_err(within("type_name"))?;
+        // A name that is known need not be checked to be text.
+        let type_name = match DataType::from_bytes(name) {
+            Some(data_type) => data_type.name(),
+            None => std::str::from_utf8(name).map_err(|_| within("type_name")(Fault::NotUtf8))?,
+        };
+        let bytes = reader.bytes().map_err(within("bytes"))?;
+        Ok(Self { type_name, bytes })
     }
 }
 
@@ -57,7 +81,19 @@ impl DataType {
     /// The type of a name. All SDKs send exactly these names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|data_type| data_type.name() == name)
+        Self::from_bytes(name.as_bytes())
+    }
+
+    const fn from_bytes(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"string" => Self::String,
+            b"json" => Self::Json,
+            b"binary" => Self::Binary,
+            b"int64" => Self::Int64,
+            b"double" => Self::Double,
+            b"record_v2" => Self::RecordV2,
+            _ => return None,
+        })
     }
 }
 

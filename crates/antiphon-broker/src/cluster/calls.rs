@@ -17,6 +17,7 @@ use antiphon_wire::node::NodeService;
 use antiphon_wire::node::put_request;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::control::SessionFetch;
+use antiphon_wire::service::locks::LockDetails;
 
 use crate::batch::Batch;
 use crate::cluster::UNKNOWN;
@@ -130,6 +131,28 @@ impl<X> Batch<'_, X> {
         self.gather(conversation, whole, (NodeService::Call, &call), outbox);
     }
 
+    /// Asks all nodes who holds a lock.
+    pub(crate) fn lock_elsewhere(
+        &mut self,
+        conversation: ConversationId,
+        body: &[u8],
+        outbox: &mut Outbox<X>,
+    ) {
+        let call = Call { service: Service::GetSessionLock.number(), body };
+        self.gather(conversation, Whole::Holder(None), (NodeService::Call, &call), outbox);
+    }
+
+    /// Asks all nodes who holds which lock; `own` are those that sessions of this node hold.
+    pub(crate) fn locks_everywhere(
+        &mut self,
+        conversation: ConversationId,
+        own: Vec<HeldElsewhere>,
+        outbox: &mut Outbox<X>,
+    ) {
+        let call = Call { service: Service::GetSessionLocks.number(), body: &[] };
+        self.gather(conversation, Whole::Holders(own), (NodeService::Call, &call), outbox);
+    }
+
     /// Serves a call of another node.
     pub(super) fn serve_elsewhere(
         &mut self,
@@ -145,8 +168,32 @@ impl<X> Batch<'_, X> {
     }
 }
 
+/// A lock that is held on some node.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HeldElsewhere {
+    name: String,
+    sequence: u64,
+    holder: SessionId,
+    server: String,
+}
+
+impl HeldElsewhere {
+    pub(crate) fn new((name, details): &(&str, LockDetails<'_>)) -> Self {
+        let LockDetails { server, holder, sequence } = *details;
+        Self { name: (*name).to_owned(), sequence, holder, server: server.to_owned() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn details(&self) -> LockDetails<'_> {
+        LockDetails { server: &self.server, holder: self.holder, sequence: self.sequence }
+    }
+}
+
 /// What is served for another node.
-const FORWARDED: [Service; 9] = [
+const FORWARDED: [Service; 11] = [
     Service::CloseClient,
     Service::CloseClientFilter,
     Service::GetSessionProperties,
@@ -156,6 +203,8 @@ const FORWARDED: [Service; 9] = [
     Service::ChangeAuthorisationRolesFilter,
     Service::RevokeAuthentication,
     Service::SessionFetch,
+    Service::GetSessionLock,
+    Service::GetSessionLocks,
 ];
 
 /// How long another node may take to serve a call.

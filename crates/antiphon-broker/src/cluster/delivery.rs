@@ -154,7 +154,8 @@ impl<X> Batch<'_, X> {
         let outcome = Outcome::Error { reason: error.reason, text: &error.text };
         let (end, responder) = (End::Undeliverable, self.session.id());
         let ending = Ending { end, responder, outcome: &outcome, took: None };
-        self.broker.complete(before, &ending, &mut self.counts, outbox);
+        let counts = (&mut self.counts, &self.policy.limits);
+        self.broker.complete(before, &ending, counts, outbox);
         Ok(())
     }
 
@@ -191,10 +192,10 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Option<Limit>> {
         let mut overloaded = None;
         let mut places: Vec<_> = route.order(carried.sender).collect();
-        places.retain(|place| carried.to.includes(&route.handlers[*place]));
-        places.sort_by_key(|place| route.handlers[*place].rank());
+        places.retain(|place| carried.to.includes(route.handlers.get(*place)));
+        places.sort_by_key(|place| route.handlers.get(*place).rank());
         for place in places {
-            match self.hand_carried(&route.handlers[place], carried, outbox) {
+            match self.hand_carried(route.handlers.get(place), carried, outbox) {
                 Ok(()) => {
                     route.taken(carried.sender, place);
                     return Ok(());
@@ -232,7 +233,8 @@ impl<X> Batch<'_, X> {
                 outbox,
             );
         }
-        let wanted = |(key, _): &&(&str, &str)| handler.keys.covers(key);
+        let wanted =
+            |(key, _): &&(&str, &str)| handler.keys.as_ref().is_some_and(|keys| keys.covers(key));
         let properties = match handler.session.client().reads_properties() {
             true => request.properties.iter().filter(wanted).copied().collect(),
             false => Vec::new(),

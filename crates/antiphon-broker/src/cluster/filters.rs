@@ -227,7 +227,7 @@ impl<X> Broker<X> {
     ) {
         let outcome = Outcome::Error { reason: error.reason, text: &error.text };
         let ending = Ending { end: End::Undeliverable, responder, outcome: &outcome, took: None };
-        self.complete(asked, &ending, counts, outbox);
+        self.complete(asked, &ending, (counts, &self.policy().limits), outbox);
     }
 }
 

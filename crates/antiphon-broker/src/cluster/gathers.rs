@@ -17,10 +17,12 @@ use antiphon_wire::node::put_request;
 use antiphon_wire::service::CountOrErrors;
 use antiphon_wire::service::control::Fetched;
 use antiphon_wire::service::events::CloseReason;
+use antiphon_wire::service::locks::LockDetails;
 use foldhash::HashMap;
 
 use crate::batch::Batch;
 use crate::broker::Broker;
+use crate::cluster::calls::HeldElsewhere;
 use crate::cluster::fetches::Fetches;
 use crate::cluster::filters::FilterRequest;
 use crate::outbox::Outbox;
@@ -71,6 +73,10 @@ pub(super) enum Whole<X> {
     Count(u32, Vec<Arc<Session<X>>>),
     /// Sessions with their properties.
     Fetched(Fetches),
+    /// Who holds one lock.
+    Holder(Option<HeldElsewhere>),
+    /// Who holds which lock.
+    Holders(Vec<HeldElsewhere>),
 }
 
 impl<X> Whole<X> {
@@ -88,6 +94,15 @@ impl<X> Whole<X> {
                 if let Fetched::Sessions { sessions, total } = Decode::decode_all(body)? {
                     fetches.add(&sessions, total);
                 }
+            }
+            Self::Holder(holder) => {
+                let details: Option<LockDetails<'_>> = Decode::decode_all(body)?;
+                *holder =
+                    holder.take().or(details.map(|details| HeldElsewhere::new(&("", details))));
+            }
+            Self::Holders(holders) => {
+                let all: Vec<(&str, LockDetails<'_>)> = Decode::decode_all(body)?;
+                holders.extend(all.iter().map(HeldElsewhere::new));
             }
         }
         Ok(())
@@ -109,7 +124,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let mut links = self.broker.links();
-        links.retain(|link| link.peer.as_ref().is_some_and(|peer| peer.is_established()));
+        links.retain(|link| link.is_established());
         let (session, life) = (self.session.clone(), self.inbound.life);
         let asker = Asker { session, life, conversation };
         if links.is_empty() {
@@ -217,6 +232,16 @@ impl<X> Broker<X> {
             }
             Whole::Fetched(fetches) => {
                 fetches.whole(|fetched| self.respond_to(&asker, fetched, outbox));
+            }
+            Whole::Holder(holder) => {
+                let details = holder.as_ref().map(HeldElsewhere::details);
+                self.respond_to(&asker, &details, outbox);
+            }
+            Whole::Holders(mut holders) => {
+                holders.sort();
+                let all: Vec<_> =
+                    holders.iter().map(|held| (held.name(), held.details())).collect();
+                self.respond_to(&asker, &all, outbox);
             }
         }
     }

@@ -11,6 +11,8 @@
 //! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
 //! | `load`, `status` | how busy nodes are, and what is known of them |
 //! | `gathers`, `filters` | questions to all nodes, and requests to filters |
+//! | `listeners` | session listeners of other nodes |
+//! | `locks` | which node has which session lock |
 //! | `calls`, `fetches` | service calls for sessions of other nodes |
 
 mod calls;
@@ -18,7 +20,9 @@ mod delivery;
 pub(crate) mod fetches;
 mod filters;
 mod gathers;
+mod listeners;
 mod load;
+mod locks;
 mod requests;
 mod status;
 mod tables;
@@ -53,7 +57,6 @@ use crate::messaging::Ending;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::profile::Profile;
-use crate::profile::Roles;
 use crate::properties::Properties;
 use crate::session::Receipt;
 use crate::session::Session;
@@ -61,7 +64,11 @@ use crate::stats::Counts;
 use crate::stats::End;
 use crate::time::Millis;
 
+pub(crate) use crate::cluster::calls::HeldElsewhere;
 use crate::cluster::gathers::Gathers;
+pub(crate) use crate::cluster::listeners::Elsewhere;
+pub(crate) use crate::cluster::locks::Claim;
+pub(crate) use crate::cluster::locks::Managed;
 pub use crate::cluster::status::LinkState;
 pub use crate::cluster::status::NodeStatus;
 pub(crate) use crate::cluster::tables::PeerTable;
@@ -121,7 +128,7 @@ impl<X> Broker<X> {
         let id = SessionId { server: node.0, client: number };
         // Whoever makes a call was asked for permission on its own node.
         let access = Arc::new(Access::everything());
-        let profile = Profile { roles: Roles::new(), properties: Properties::default(), access };
+        let profile = Profile { roles: Arc::default(), properties: Properties::default(), access };
         let link = Arc::new(Session::link(id, driver, incarnation, profile));
         link.heard(now);
         self.word_in(&link, now, GREET_AGAIN);
@@ -129,6 +136,7 @@ impl<X> Broker<X> {
         if let Some(before) = before {
             self.leave(&before, outbox);
         }
+        self.claim_locks(outbox);
         link.greet(outbox);
         self.reap(outbox);
         link
@@ -252,6 +260,9 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         self.forget_table(link);
+        self.forget_listening(link, outbox);
+        self.forget_claims(link);
+        self.claim_locks(outbox);
         let text =
             format!("node {} is lost; the request may have been executed", shown(link.node()));
         let outcome = &Outcome::Error { reason: Reason::NO_SUCH_SESSION, text: &text };
@@ -267,10 +278,10 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let responder = session.id();
-        let mut counts = Counts::default();
+        let (mut counts, policy) = (Counts::default(), self.policy());
         for request in unanswered {
             let ending = Ending { end, responder, outcome, took: None };
-            self.complete(request, &ending, &mut counts, outbox);
+            self.complete(request, &ending, (&mut counts, &policy.limits), outbox);
         }
         self.totals.add(&counts);
     }
@@ -324,6 +335,12 @@ impl<X> Batch<'_, X> {
             NodeService::Call => {
                 self.serve_elsewhere(conversation, &Decode::decode_all(body)?, outbox)?;
             }
+            NodeService::Listen => self.learn_listener(&Decode::decode_all(body)?, outbox),
+            NodeService::Unlisten => self.forget_remote_listener(&Decode::decode_all(body)?),
+            NodeService::LockClaims => self.locks_claimed(&Decode::decode_all(body)?, outbox),
+            NodeService::LockClaim => self.lock_claimed(&Decode::decode_all(body)?, outbox),
+            NodeService::LockGrant => self.lock_given(&Decode::decode_all(body)?, outbox),
+            NodeService::Events => self.told_of_sessions(Decode::decode_all(body)?, outbox),
         }
         Ok(())
     }

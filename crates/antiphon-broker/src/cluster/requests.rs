@@ -38,7 +38,9 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let properties: Properties<'_> = handler.keys.select(&self.profile.properties).collect();
+        let keys = handler.keys.iter();
+        let properties: Properties<'_> =
+            keys.flat_map(|keys| keys.select(&self.profile.properties)).collect();
         let forwarded = PathRequest {
             sender: self.session.id(),
             timeout: millis(request.timeout),
@@ -60,7 +62,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
         let link = self.broker.link(session.node()).ok_or_else(|| no_such_session(session))?;
-        if !link.peer.as_ref().is_some_and(|peer| peer.is_established()) {
+        if !link.is_established() {
             return Err(no_route(session));
         }
         let forwarded = SessionRequest {

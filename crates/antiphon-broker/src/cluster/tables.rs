@@ -96,7 +96,7 @@ impl<X> PeerTable<X> {
     }
 
     pub(super) fn remote(&self, path: &str) -> Option<&Remote> {
-        self.handlers.get(path)?.remote.as_ref()
+        self.handlers.get(path)?.remote.as_deref()
     }
 }
 
@@ -132,6 +132,8 @@ impl<X> Broker<X> {
         tables.told.push((link.clone(), version));
         peer.set_established();
         drop(tables);
+        self.listen_at(link, outbox);
+        self.claim_locks(outbox);
         self.tell_load(link, now, outbox);
         link.touch(outbox);
     }
@@ -174,7 +176,7 @@ impl<X> Broker<X> {
             let mut own = Published { count: 0, keys: BTreeSet::new() };
             for handler in route.own() {
                 own.count += 1;
-                own.keys.extend(handler.keys.keys().map(Box::from));
+                own.keys.extend(handler.keys.iter().flat_map(|keys| keys.keys()).map(Box::from));
             }
             own
         });
@@ -235,15 +237,15 @@ impl<X> Batch<'_, X> {
         let path = Path::parse(news.path).map_err(|_| invalid("path", Fault::NotUtf8))?;
         let routes = &self.broker.routes;
         if news.count == 0 {
-            if table.handlers.remove(path.as_str()).is_some() {
-                routes.remove(path.as_str(), self.session);
+            if let Some(handler) = table.handlers.remove(path.as_str()) {
+                routes.remove(&handler);
             }
             return Ok(());
         }
         let keys = KeySelection::parse(news.keys.iter().copied())
             .map_err(|_| invalid("keys", Fault::Count(news.keys.len() as u32)))?;
         if let Some(known) = table.handlers.get(path.as_str())
-            && let Some(remote) = known.remote.as_ref().filter(|_| known.keys == keys)
+            && let Some(remote) = known.remote.as_ref().filter(|_| known.wants(&keys))
         {
             remote.count.store(news.count, Relaxed);
             return Ok(());
@@ -252,9 +254,12 @@ impl<X> Batch<'_, X> {
         let link = self.session.clone();
         let handler = Arc::new(Handler::remote(link, path, news.count, (keys, label)));
         let choice = || self.broker.policy().rules.choice(path);
-        routes.put(&handler, choice());
+        // The old one goes when the new one is there, so that there is one at any time.
+        routes.insert(&handler, choice());
         routes.choose_at(path, choice());
-        table.handlers.insert(handler.path().into(), handler);
+        if let Some(old) = table.handlers.insert(handler.path().into(), handler) {
+            routes.remove(&old);
+        }
         Ok(())
     }
 }
@@ -264,8 +269,8 @@ impl<X> Broker<X> {
     pub(super) fn forget_table(&self, link: &Session<X>) {
         let Some(peer) = &link.peer else { return };
         let mut table = peer.table.lock();
-        for path in table.handlers.keys() {
-            self.routes.remove(path, link);
+        for handler in table.handlers.values() {
+            self.routes.remove(handler);
         }
         *table = PeerTable { life: link.life(), ..PeerTable::default() };
     }
@@ -278,5 +283,5 @@ fn invalid(field: &'static str, fault: Fault) -> Malformed {
 /// Paths in one table: some 10 KiB.
 const CHUNK: usize = 256;
 
-/// In bytes.
-const TABLES: usize = 1 << 30;
+/// In bytes: no bound that is met.
+pub(super) const TABLES: usize = 1 << 30;

@@ -16,6 +16,7 @@ use antiphon_wire::value::Value;
 
 use crate::batch::Batch;
 use crate::broker::Broker;
+use crate::config::Limits;
 use crate::messaging::MOST_HEADERS;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
@@ -96,7 +97,8 @@ impl<X> Batch<'_, X> {
         let taken = request.deadline.0.saturating_sub(millis(request.timeout));
         let took = Some(self.now.0.saturating_sub(taken));
         let ending = Ending { end, responder: self.session.id(), outcome, took };
-        self.broker.complete(request, &ending, &mut self.counts, outbox);
+        let limits = &self.policy.limits;
+        self.broker.complete(request, &ending, (&mut self.counts, limits), outbox);
     }
 }
 
@@ -116,13 +118,13 @@ impl<X> Broker<X> {
         &self,
         request: InFlight<X>,
         ending: &Ending<'_>,
-        counts: &mut Counts,
+        (counts, limits): (&mut Counts, &Limits),
         outbox: &mut Outbox<X>,
     ) {
         request.sender.awaiting.fetch_sub(1, Relaxed);
         let Ending { end, responder, outcome, took } = *ending;
-        let asker = (&request.sender, request.life);
-        let is_told = self.tell(asker, request.reply, (responder, outcome), outbox);
+        let asker = (&request.sender, request.life, request.reply);
+        let is_told = self.tell(asker, (responder, outcome), limits, outbox);
         let end = if is_told { end } else { End::Cancelled };
         self.totals.end(counts, (request.page, request.label), end, took);
         if let Reply::Gather(number) = request.reply {
@@ -136,9 +138,9 @@ impl<X> Broker<X> {
     /// more, or has begun anew since it asked.
     pub(crate) fn tell(
         &self,
-        (sender, life): (&Arc<Session<X>>, u32),
-        reply: Reply,
+        (sender, life, reply): (&Arc<Session<X>>, u32, Reply),
         answer: (SessionId, &Outcome<'_>),
+        limits: &Limits,
         outbox: &mut Outbox<X>,
     ) -> bool {
         let (session, outcome) = answer;
@@ -146,7 +148,6 @@ impl<X> Broker<X> {
             Outcome::Response(value) => value.bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
-        let limits = &self.policy().limits;
         match reply {
             Reply::Response(conversation) => {
                 sender.post_outcome((expected, life), limits, outbox, |out, _| {
@@ -172,11 +173,11 @@ impl<X> Broker<X> {
             Reply::RemoteEvent(conversation, client) => {
                 let session = SessionId { client, ..session };
                 let event = Reply::FilterEvent(conversation);
-                self.tell((sender, life), event, (session, outcome), outbox)
+                self.tell((sender, life, event), (session, outcome), limits, outbox)
             }
             Reply::Call(conversation) => {
                 let event = Reply::Response(conversation);
-                self.tell((sender, life), event, answer, outbox)
+                self.tell((sender, life, event), answer, limits, outbox)
             }
             Reply::Gather(_) => true,
         }

@@ -43,6 +43,12 @@ impl<X> Batch<'_, X> {
         if self.broker.phase() != Phase::Open {
             return Err(too_late("the handler was not registered"));
         }
+        if self.session.handles(path.as_str()) {
+            return Err(ServiceError::new(
+                Reason::HANDLER_CONFLICT,
+                format!("the session already has a handler on this path: {}", path.as_str()),
+            ));
+        }
         let handler = Arc::new(Handler::new(
             self.session.clone(),
             path,
@@ -51,13 +57,11 @@ impl<X> Batch<'_, X> {
         ));
         let routes = &self.broker.routes;
         let choice = || self.broker.policy().rules.choice(path);
-        routes.insert(&handler, choice()).map_err(|conflict| {
-            ServiceError::new(Reason::HANDLER_CONFLICT, format!("{conflict}: {}", path.as_str()))
-        })?;
+        routes.insert(&handler, choice());
         // If the rules changed in this moment, the change did not find the route yet.
         routes.choose_at(path, choice());
         self.session.add_handler(&handler, &self.policy.limits).map_err(|why| {
-            routes.remove(handler.path(), self.session);
+            routes.remove(&handler);
             match why {
                 Undeliverable::Ended => {
                     ServiceError::new(Reason::SESSION_CLOSED, "the session has ended")
@@ -83,8 +87,8 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let DeregisterHandler { receiver: _, group: _, path, keys: _ } = Decode::decode_all(body)?;
         let path = parse_path(path)?;
-        if self.broker.routes.remove(path.as_str(), self.session) {
-            self.session.remove_handler(path.as_str());
+        if let Some(handler) = self.session.remove_handler(path.as_str()) {
+            self.broker.routes.remove(&handler);
             self.broker.publish([path.as_str()], outbox);
             let (session, path) = (self.session.id(), path.as_str());
             self.broker.note(outbox, || Note::Deregistered { session, path: path.to_owned() });

@@ -101,22 +101,40 @@ impl<X> Batch<'_, X> {
         let mut refusal = Undeliverable::Ended;
         // A session without a connection may come back in time, and one that has not answered for a while may do so at
         // last, but one that is there is the better choice, and then those of another node.
-        let is = |rank| move |place: &usize| route.handlers[*place].rank() == rank;
-        // One that comes back in this moment must not be passed by, so the last round is offered to all.
-        let order = route.order(self.session);
-        let (near, far) =
-            (order.clone().filter(is(Rank::Here)), order.clone().filter(is(Rank::Elsewhere)));
-        for place in near.chain(far).chain(order) {
-            match self.hand_to_handler(&route.handlers[place], request, outbox) {
-                Ok(()) => {
-                    route.taken(self.session, place);
-                    return Ok(());
+        let mut later = Vec::new();
+        for place in route.order(self.session) {
+            match route.handlers.get(place).rank() {
+                Rank::Here => {}
+                rank => {
+                    later.push((rank, place));
+                    continue;
                 }
-                Err(overloaded @ Undeliverable::Overloaded(_)) => refusal = overloaded,
-                Err(Undeliverable::Ended) => {}
+            }
+            match self.offer_to(route, place, request, outbox) {
+                Err(why) => refusal.add(why),
+                taken => return taken,
+            }
+        }
+        later.sort_by_key(|(rank, _)| *rank);
+        for (_, place) in later {
+            match self.offer_to(route, place, request, outbox) {
+                Err(why) => refusal.add(why),
+                taken => return taken,
             }
         }
         Err(refusal)
+    }
+
+    fn offer_to(
+        &self,
+        route: &Route<X>,
+        place: usize,
+        request: &Request<'_>,
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), Undeliverable> {
+        self.hand_to_handler(route.handlers.get(place), request, outbox)?;
+        route.taken(self.session, place);
+        Ok(())
     }
 
     fn hand_to_handler(
@@ -128,10 +146,10 @@ impl<X> Batch<'_, X> {
         if handler.remote.is_some() {
             return self.forward_to_handler(handler, request, outbox);
         }
-        let properties: Properties<'_> = if handler.session.client().reads_properties() {
-            handler.keys.select(&self.profile.properties).collect()
-        } else {
-            Vec::new()
+        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let properties: Properties<'_> = match keys {
+            Some(keys) => keys.select(&self.profile.properties).collect(),
+            None => Vec::new(),
         };
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {
@@ -205,8 +223,8 @@ impl<X> Batch<'_, X> {
             self.broker.totals.exceed_any(error.limit);
             let outcome = Outcome::Error { reason: error.reason, text: &error.text };
             let outcome = (recipient.id(), &outcome);
-            let asker = (self.session, self.inbound.life);
-            let is_told = self.broker.tell(asker, request.reply, outcome, outbox);
+            let asker = (self.session, self.inbound.life, request.reply);
+            let is_told = self.broker.tell(asker, outcome, &self.policy.limits, outbox);
             let end = if is_told { End::Undeliverable } else { End::Cancelled };
             let place = (self.page, Label::FILTER);
             self.broker.totals.end(&mut self.counts, place, end, None);

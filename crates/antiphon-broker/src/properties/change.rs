@@ -59,15 +59,12 @@ impl Properties {
         let mut properties = self.clone();
         let mut changed = Changed::default();
         for (key, value) in &change.0 {
-            let before = self.0.get(key);
+            let before = self.entry(key).map(|(_, value)| value);
             if before == value.as_ref() {
                 continue;
             }
             changed.previous.push((key.clone(), before.cloned()));
-            match value {
-                Some(value) => properties.0.insert(key.clone(), value.clone()),
-                None => properties.0.remove(key),
-            };
+            properties.set(key, value.clone());
         }
         if properties.user().count() > bounds.count
             && let Some(key) = changed.last_new_user_key()
@@ -279,11 +276,8 @@ mod tests {
             let (after, changed) = before().apply(&Change::new(set, remove, BOUNDS).unwrap(), BOUNDS).unwrap();
             let mut undone = after;
             for (key, value) in changed.previous {
-                let now = match value.clone() {
-                    Some(value) => undone.0.insert(key, value),
-                    None => undone.0.remove(&key),
-                };
-                prop_assert_ne!(now, value);
+                prop_assert_ne!(undone.get(&key), value.as_deref());
+                undone.set(&key, value);
             }
             prop_assert_eq!(undone, before());
         }

@@ -67,7 +67,7 @@ impl KeySelection {
         let scans = self.all_fixed || self.all_user;
         let scanned = scans.then(|| properties.iter().filter(|(key, _)| self.covers(key)));
         let looked_up = (!scans).then(|| {
-            let found = self.named.iter().filter_map(|key| properties.0.get_key_value(&**key));
+            let found = self.named.iter().filter_map(|key| properties.entry(key));
             found.map(|(key, value)| (key.as_ref(), value.as_ref()))
         });
         scanned.into_iter().flatten().chain(looked_up.into_iter().flatten())

@@ -28,6 +28,15 @@ pub(crate) enum Undeliverable {
     Overloaded(Limit),
 }
 
+impl Undeliverable {
+    /// Notes why another one could not be handed it: if any is too busy, all that are left are.
+    pub(crate) fn add(&mut self, why: Self) {
+        if why != Self::Ended {
+            *self = why;
+        }
+    }
+}
+
 impl<X> Session<X> {
     /// Appends transport frames, such as a pong, to the mailbox; not if the peer has long ceased to read.
     pub fn put_frame(self: &Arc<Self>, put: impl FnOnce(&mut Vec<u8>), outbox: &mut Outbox<X>) {
@@ -95,6 +104,7 @@ impl<X> Session<X> {
             return false;
         }
         let conversation = state.next_notice();
+        state.mailbox.furnish(&mut outbox.spare);
         let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);
@@ -143,6 +153,7 @@ impl<X> Session<X> {
         request.sequence = state.next_sequence();
         let conversation = state.pending.insert(request);
         self.count_pending(&state);
+        state.mailbox.furnish(&mut outbox.spare);
         let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);

@@ -259,8 +259,12 @@ impl<X> Session<X> {
         let mut state = self.state.lock();
         let Some(kept) = &mut state.kept else { return };
         if let Some((_, sequence)) = kept.pinged.filter(|pinged| pinged.0 == conversation) {
+            let before = kept.sent.bytes();
             kept.sent.acknowledge(sequence);
-            kept.sent.shrink();
+            // A busy session would only have to grow again.
+            if before < MOST_UNASKED / 4 {
+                kept.sent.shrink();
+            }
             kept.pinged = None;
         }
     }
@@ -283,7 +287,7 @@ impl<X> State<X> {
         if let Some(kept) = &mut self.kept {
             **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
         }
-        let (unanswered, handlers) = (self.pending.drain(), std::mem::take(&mut self.handlers));
+        let (unanswered, handlers) = (self.pending.drain(), self.handlers.take());
         handlers.iter().for_each(|handler| handler.mark_removed());
         Remains { unanswered, handlers }
     }

@@ -55,14 +55,19 @@ impl<X> Session<X> {
 
     /// Whether it has registered handlers.
     pub(crate) fn has_handlers(&self) -> bool {
-        !self.state.lock().handlers.is_empty()
+        self.state.lock().handlers.len() > 0
+    }
+
+    /// Whether it has registered a handler on exactly this path.
+    pub(crate) fn handles(&self, path: &str) -> bool {
+        self.state.lock().handlers.has(path)
     }
 
     /// From here on it is handed no request. Hands out its handlers the first time.
     pub(crate) fn leave(&self) -> Vec<Arc<Handler<X>>> {
         let mut state = self.state.lock();
         state.leaving = true;
-        std::mem::take(&mut state.handlers)
+        state.handlers.take()
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
@@ -90,16 +95,16 @@ impl<X> Session<X> {
         if state.handlers.len() >= limits.handlers_per_session {
             return Err(Undeliverable::Overloaded(Limit::Handlers));
         }
-        state.handlers.push(handler.clone());
+        state.handlers.insert(handler.clone());
         Ok(())
     }
 
     /// Forgets a registration: no request for it follows.
-    pub(crate) fn remove_handler(&self, path: &str) {
+    pub(crate) fn remove_handler(&self, path: &str) -> Option<Arc<Handler<X>>> {
         let mut state = self.state.lock();
-        if let Some(at) = state.handlers.iter().position(|handler| handler.path() == path) {
-            state.handlers.swap_remove(at).mark_removed();
-        }
+        let handler = state.handlers.remove(path)?;
+        handler.mark_removed();
+        Some(handler)
     }
 
     /// Ends the session: nothing is appended after the parting frames. `None` if it had ended already.
@@ -122,10 +127,8 @@ impl<X> Session<X> {
             });
         }
         state.mailbox.put(|out| websocket::put_close(out, close_code(reason)));
-        let remains = Remains {
-            unanswered: state.pending.drain(),
-            handlers: std::mem::take(&mut state.handlers),
-        };
+        let remains =
+            Remains { unanswered: state.pending.drain(), handlers: state.handlers.take() };
         self.count_pending(&state);
         let touched = state.connected && state.touch();
         state.kept = None;

@@ -35,7 +35,7 @@ impl<X> Session<X> {
         }
         let connection = state.connection;
         state.writing = true;
-        let mut mail = std::mem::replace(&mut state.mailbox, spare.mailbox());
+        let mut mail = std::mem::take(&mut state.mailbox);
         loop {
             drop(state);
             let outcome = write_all(&mut mail, &mut |bytes| write(connection, bytes));

@@ -220,6 +220,11 @@ impl<X> Session<X> {
 }
 
 impl<X> Session<X> {
+    /// Whether it is a link whose other end is known.
+    pub(crate) fn is_established(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.is_established())
+    }
+
     /// Makes a greeting due.
     pub(crate) fn greet(self: &Arc<Self>, outbox: &mut Outbox<X>) {
         let Some(peer) = &self.peer else { return };

@@ -15,6 +15,7 @@ mod append;
 mod connection;
 mod end;
 mod flush;
+mod handlers;
 mod link;
 
 use std::sync::Arc;
@@ -36,7 +37,6 @@ use crate::choice::Stickiness;
 use crate::mailbox::Mailbox;
 use crate::pending::Pending;
 use crate::profile::Profile;
-use crate::routes::Handler;
 use crate::stats::Page;
 use crate::time::Millis;
 
@@ -51,6 +51,7 @@ pub(crate) use crate::session::connection::TakenUp;
 pub(crate) use crate::session::connection::Verdict;
 pub(crate) use crate::session::end::Remains;
 pub use crate::session::flush::Flush;
+use crate::session::handlers::Handlers;
 pub(crate) use crate::session::link::Peer;
 pub(crate) use crate::session::link::Receipt;
 
@@ -107,7 +108,7 @@ struct State<X> {
     /// Present if the session can be taken up again.
     kept: Option<Box<Kept>>,
     pending: Pending<X>,
-    handlers: Vec<Arc<Handler<X>>>,
+    handlers: Handlers<X>,
     /// Counts the messages that await no answer.
     notices: u64,
 }
@@ -170,7 +171,7 @@ impl<X> Session<X> {
                 life: 0,
                 kept: kept.map(Box::new),
                 pending: Pending::default(),
-                handlers: Vec::new(),
+                handlers: Handlers::default(),
                 notices: 0,
             }),
             inbound: Mutex::new(Inbound::new()),

@@ -196,7 +196,7 @@ fn after_a_deregistration_is_confirmed_no_request_for_it_follows() {
     let broker = w.broker.clone();
     let guard = broker.routes.guard();
     let path = antiphon_wire::path::Path::parse("a").unwrap();
-    let handler = broker.routes.above(path, &guard).next().unwrap().handlers[0].clone();
+    let handler = broker.routes.above(path, &guard).next().unwrap().handlers.get(0).clone();
     assert!(!handler.is_removed());
     w.deregister(&old, 9, "a");
     assert!(handler.is_removed());

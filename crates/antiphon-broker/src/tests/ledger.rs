@@ -158,7 +158,7 @@ fn a_request_that_ends_twice_is_found_while_others_are_in_flight() {
         let ending = Ending { end: End::TimedOut, responder: handler.id(), outcome, took: None };
         let mut counts = Counts::default();
         sender.session.awaiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        w.broker.complete(again, &ending, &mut counts, &mut w.outbox);
+        w.broker.complete(again, &ending, (&mut counts, &w.broker.policy().limits), &mut w.outbox);
         w.broker.totals.add(&counts);
     });
     assert_eq!(found, [Mismatch { accepted: 1, ended: 1, in_flight: 1 }]);

@@ -102,14 +102,21 @@ fn put_header(out: &mut Vec<u8>, opcode: Opcode, masked: u8, length: usize) {
 /// Puts the right header before the message that ends `out`, in place of the one at `start`.
 fn replace_header(out: &mut Vec<u8>, start: usize, payload: usize) {
     let end = out.len();
-    put_header(out, Opcode::Binary, 0, end - payload);
-    let size = out.len() - end;
-    if size == payload - start {
-        out.copy_within(end.., start);
-        out.truncate(end);
-    } else {
-        out[payload..].rotate_right(size);
-        out.drain(start..payload);
+    let length = end - payload;
+    match (payload - start, length) {
+        (2, 0..126) => out[start + 1] = length as u8,
+        (4, 126..0x1_0000) => {
+            out[start + 2..payload].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+        (MAX_HEADER, 0x1_0000..) => {
+            out[start + 2..payload].copy_from_slice(&(length as u64).to_be_bytes());
+        }
+        _ => {
+            put_header(out, Opcode::Binary, 0, length);
+            let size = out.len() - end;
+            out[payload..].rotate_right(size);
+            out.drain(start..payload);
+        }
     }
 }
 

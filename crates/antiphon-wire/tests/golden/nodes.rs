@@ -5,12 +5,17 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::message::Message;
 use antiphon_wire::node::Call;
+use antiphon_wire::node::ClaimChange;
 use antiphon_wire::node::Frames;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Header;
 use antiphon_wire::node::Introduction;
 use antiphon_wire::node::Kind;
+use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
+use antiphon_wire::node::LockClaim;
+use antiphon_wire::node::LockClaims;
+use antiphon_wire::node::LockGrant;
 use antiphon_wire::node::ManySessionsRequest;
 use antiphon_wire::node::Match;
 use antiphon_wire::node::NodeHandlers;
@@ -18,8 +23,12 @@ use antiphon_wire::node::NodeService;
 use antiphon_wire::node::PathRequest;
 use antiphon_wire::node::Returned;
 use antiphon_wire::node::SessionRequest;
+use antiphon_wire::node::Unlisten;
 use antiphon_wire::node::WhyReturned;
 use antiphon_wire::node::put_request;
+use antiphon_wire::service::events::SessionChange;
+use antiphon_wire::service::events::SessionEvent;
+use antiphon_wire::service::events::SessionEvents;
 use antiphon_wire::websocket::put_close;
 use antiphon_wire::websocket::put_message;
 use antiphon_wire::websocket::put_ping;
@@ -167,4 +176,32 @@ fn requests_go_to_one_session_or_to_many() {
 fn a_service_call_is_carried_as_it_is() {
     let body = Call { service: 14, body: &[0x65, 7] };
     call("00 f107 05 0e 02 6507", NodeService::Call, 5, body);
+}
+
+#[test]
+fn listeners_register_at_other_nodes() {
+    let listen = Listen { listener: 7, filter: Some("all"), keys: vec!["*F"], after: Some(300) };
+    call("00 f207 00 07 01 03616c6c 01 022a46 01 ac02", NodeService::Listen, 0, listen);
+    call("00 f307 00 07", NodeService::Unlisten, 0, Unlisten { listener: 7 });
+    let change = SessionChange::Opened(vec![("a", "b")]);
+    let events = vec![SessionEvent { session: SessionId { server: 0x65, client: 7 }, change }];
+    let events = SessionEvents { conversation: ConversationId(7), events };
+    call("00 f407 00 07 01 65 07 00 01 0161 0162", NodeService::Events, 0, events);
+}
+
+#[test]
+fn locks_are_claimed_and_granted() {
+    let claims = LockClaims {
+        view: 300,
+        epoch: 3,
+        round: 2,
+        next_sequence: 78,
+        held: vec![("a", 77)],
+        wanted: vec!["b"],
+    };
+    call("00 f507 00 ac02 03 02 4e 01 0161 4d 01 0162", NodeService::LockClaims, 0, claims);
+    let returned = LockClaim { name: "a", change: ClaimChange::Returned };
+    call("00 f607 00 0161 02", NodeService::LockClaim, 0, returned);
+    let grant = LockGrant { name: "b", sequence: 78, round: 2 };
+    call("00 f707 00 0162 4e 02", NodeService::LockGrant, 0, grant);
 }

@@ -22,7 +22,7 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 52] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 57] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
@@ -75,6 +75,11 @@ const READERS: [fn(&'static [u8]) -> TestCaseResult; 52] = [
     harmless::<node::Match<'_>>,
     harmless::<node::ManySessionsRequest<'_>>,
     harmless::<node::Call<'_>>,
+    harmless::<node::Listen<'_>>,
+    harmless::<node::Unlisten>,
+    harmless::<node::LockClaims<'_>>,
+    harmless::<node::LockClaim<'_>>,
+    harmless::<node::LockGrant<'_>>,
 ];
 
 /// Bytes that are small more often than chance would have it, so that counts, tags and lengths often fit.

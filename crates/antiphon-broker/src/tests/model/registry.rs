@@ -45,11 +45,11 @@ impl Who {
         let roles = self.0.iter().map(arc).collect();
         let access = Arc::new(Security::default().compile(&roles));
         let profile = Profile {
-            roles: BTreeSet::new(),
+            roles: Arc::default(),
             properties: own.chain([id]).collect(),
             access: access.clone(),
         };
-        profile.with_roles(roles, access)
+        profile.with_roles((Arc::new(roles), access))
     }
 }
 

@@ -10,7 +10,6 @@ use proptest::sample::select;
 
 use crate::config::Choice;
 use crate::properties::KeySelection;
-use crate::routes::Conflict;
 use crate::routes::Handler;
 use crate::routes::Route;
 use crate::routes::Routes;
@@ -49,24 +48,27 @@ struct Both {
     routes: Routes<()>,
     sessions: Vec<Arc<Session<()>>>,
     naive: Vec<Entry>,
-    next: u64,
+    /// Every handler there ever was; the first has conversation 1.
+    handlers: Vec<Arc<Handler<()>>>,
 }
 
 impl Both {
     fn new() -> Self {
         let mut world = World::new();
         let sessions = (0..SESSIONS).map(|_| world.open("ann").session).collect();
-        Self { routes: Routes::new(), sessions, naive: Vec::new(), next: 0 }
+        Self { routes: Routes::new(), sessions, naive: Vec::new(), handlers: Vec::new() }
     }
 
     fn step(&mut self, op: &Op) {
         match op {
             Op::Insert(who, path) => self.insert(*who, path),
             Op::Remove(who, path) => {
-                let before = self.naive.len();
-                self.naive.retain(|(other, there, _)| other != who || there != path);
-                let removed = self.routes.remove(path, &self.sessions[*who]);
-                assert_eq!(removed, self.naive.len() < before);
+                let found = |(other, there, _): &Entry| other == who && there == path;
+                let Some(at) = self.naive.iter().position(found) else { return };
+                let (.., number) = self.naive.remove(at);
+                let handler = &self.handlers[number as usize - 1];
+                assert!(self.routes.remove(handler));
+                assert!(!self.routes.remove(handler), "it is there no more");
             }
             Op::Look(path) => self.look(path),
         }
@@ -77,19 +79,19 @@ impl Both {
     }
 
     fn insert(&mut self, who: usize, path: &str) {
-        self.next += 1;
+        if self.naive.iter().any(|(other, there, _)| *other == who && there == path) {
+            return;
+        }
+        let number = self.handlers.len() as u64 + 1;
         let handler = Arc::new(Handler::new(
             self.sessions[who].clone(),
             Path::parse(path).unwrap(),
-            ConversationId(self.next),
+            ConversationId(number),
             (KeySelection::default(), Label::SESSION),
         ));
-        let is_there = self.naive.iter().any(|(other, there, _)| *other == who && there == path);
-        let inserted = self.routes.insert(&handler, Choice::LeastInFlight);
-        assert_eq!(inserted, if is_there { Err(Conflict) } else { Ok(()) });
-        if !is_there {
-            self.naive.push((who, path.to_owned(), self.next));
-        }
+        self.routes.insert(&handler, Choice::LeastInFlight);
+        self.handlers.push(handler);
+        self.naive.push((who, path.to_owned(), number));
     }
 
     fn look(&self, path: &str) {

@@ -4,5 +4,7 @@ mod control;
 mod fabric;
 mod filters;
 mod joining;
+mod listeners;
+mod locks;
 mod requests;
 mod simulation;

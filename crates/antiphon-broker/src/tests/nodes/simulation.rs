@@ -35,7 +35,7 @@ const SEEDS: u64 = 400;
 const PATHS: [&str; 4] = ["a", "a/b", "c", "d"];
 
 /// The sequence of a seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -45,7 +45,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }

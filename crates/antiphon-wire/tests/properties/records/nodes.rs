@@ -1,17 +1,24 @@
 //! The services of nodes.
 
 use antiphon_wire::node::Call;
+use antiphon_wire::node::ClaimChange;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Introduction;
+use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
+use antiphon_wire::node::LockClaim;
+use antiphon_wire::node::LockClaims;
+use antiphon_wire::node::LockGrant;
 use antiphon_wire::node::ManySessionsRequest;
 use antiphon_wire::node::Match;
 use antiphon_wire::node::NodeHandlers;
 use antiphon_wire::node::PathRequest;
 use antiphon_wire::node::Returned;
 use antiphon_wire::node::SessionRequest;
+use antiphon_wire::node::Unlisten;
 use antiphon_wire::node::WhyReturned;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -72,6 +79,27 @@ fn requests_between_nodes_travel() {
 fn questions_and_calls_travel() {
     travels(text().prop_map(|filter| Match { filter }));
     travels((narrow(), bytes()).prop_map(|(service, body)| Call { service, body }));
+    travels(
+        (number(), option::of(text()), keys(), option::of(number()))
+            .prop_map(|(listener, filter, keys, after)| Listen { listener, filter, keys, after }),
+    );
+    travels(number().prop_map(|listener| Unlisten { listener }));
+}
+
+#[test]
+fn what_is_said_of_locks_travels() {
+    let head = (number(), number(), number(), number());
+    travels((head, vec((text(), number()), 0..4), keys()).prop_map(|(head, held, wanted)| {
+        let (view, epoch, round, next_sequence) = head;
+        LockClaims { view, epoch, round, next_sequence, held, wanted }
+    }));
+    let change = select(&[ClaimChange::Wanted, ClaimChange::Unwanted, ClaimChange::Returned][..]);
+    travels((text(), change).prop_map(|(name, change)| LockClaim { name, change }));
+    travels((text(), number(), number()).prop_map(|(name, sequence, round)| LockGrant {
+        name,
+        sequence,
+        round,
+    }));
 }
 
 fn path_request() -> impl Strategy<Value = PathRequest<'static>> {
