@@ -26,7 +26,7 @@ pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
 impl Level {
     /// `level` has been checked.
     pub(crate) fn change(&self, level: &str) {
-        if let Err(error) = self.0.reload(EnvFilter::new(level)) {
+        if let Err(error) = self.0.reload(filter(level)) {
             warn!("the log goes on as it was: {error}");
         }
     }
@@ -44,7 +44,13 @@ pub(crate) fn start(level: LevelFilter) {
 /// Starts logging as configured. The level has been checked.
 pub(crate) fn start_server(log: &Log) -> Level {
     let by_place = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    begin(EnvFilter::new(&log.level), log.format.unwrap_or(by_place))
+    begin(filter(&log.level), log.format.unwrap_or(by_place))
+}
+
+/// What Zenoh says is for those who ask for it: all that operators need to know of links is said by the server. While it leaves
+/// it takes what still comes for errors.
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("zenoh=error,zenoh::api::session=off,{level}"))
 }
 
 fn begin(filter: EnvFilter, format: LogFormat) -> Level {

@@ -25,6 +25,7 @@ use crate::commands::ask;
 use crate::commands::bench;
 use crate::commands::check;
 use crate::commands::close;
+use crate::commands::cluster;
 use crate::commands::completions;
 use crate::commands::config;
 use crate::commands::context;
@@ -65,6 +66,7 @@ enum Command {
     Filter(filter::Arguments),
     Ping(ping::Arguments),
     Check(check::Arguments),
+    Cluster(cluster::Arguments),
     Drain(drain::Arguments),
     Close(close::Arguments),
     Bench(bench::Arguments),
@@ -103,6 +105,7 @@ impl Command {
             Self::Close(arguments) => arguments.output.form(),
             Self::Bench(arguments) => arguments.output.form(),
             Self::Context(arguments) => arguments.output().form(),
+            Self::Cluster(arguments) => arguments.output().form(),
             Self::Init(arguments) => arguments.output.form(),
             Self::Config(arguments) => arguments.output().form(),
             Self::Principal(arguments) => arguments.output().form(),
@@ -129,7 +132,7 @@ impl Command {
 
     fn run(self, output: Output) -> Result<Exit, Failure> {
         match self {
-            Self::Demo(_) => demo::run(output),
+            Self::Demo(arguments) => demo::run(&arguments, output),
             Self::Serve(arguments) => serve::run(&arguments),
             Self::Init(arguments) => init::run(&arguments, output),
             Self::Config(arguments) => config::run(&arguments, output),
@@ -140,6 +143,7 @@ impl Command {
             Self::Filter(arguments) => filter::run(&arguments, output),
             Self::Ping(arguments) => ping::run(&arguments, output),
             Self::Check(arguments) => check::run(&arguments, output),
+            Self::Cluster(arguments) => cluster::run(&arguments, output),
             Self::Drain(arguments) => drain::run(&arguments, output),
             Self::Close(arguments) => close::run(&arguments, output),
             Self::Bench(arguments) => bench::run(arguments, output),

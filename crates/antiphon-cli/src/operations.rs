@@ -20,27 +20,42 @@ pub(crate) enum Method {
     Post,
 }
 
-/// Asks, and prints the answer if it has the code that means success.
+/// Asks, and prints the first line of the answer if it has the code that means success.
 pub(crate) fn tell(
     address: &str,
-    (method, path, success): (Method, &str, u16),
+    question: (Method, &str, u16),
     limit: Duration,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let (code, state) = ask(address, method, path, limit).map_err(|problem| {
+    let answer = fetch(address, question, limit)?;
+    output.line(first_line(&answer))?;
+    Ok(Exit::Done)
+}
+
+/// The answer, if it has the code that means success.
+pub(crate) fn fetch(
+    address: &str,
+    (method, path, success): (Method, &str, u16),
+    limit: Duration,
+) -> Result<String, Failure> {
+    let (code, answer) = ask(address, method, path, limit).map_err(|problem| {
         Failure::usage(format!(
             "nobody answers at {address}: {problem}; \
              is this the server's `operations.listen`, and not its address for clients?"
         ))
     })?;
     if code != success {
-        return Err(Failure::usage(format!("the server at {address} answers {code}: {state}")));
+        let answer = first_line(&answer);
+        return Err(Failure::usage(format!("the server at {address} answers {code}: {answer}")));
     }
-    output.line(format_args!("{state}"))?;
-    Ok(Exit::Done)
+    Ok(answer)
 }
 
-/// The code and the first line of an answer over HTTP.
+fn first_line(answer: &str) -> &str {
+    answer.lines().next().unwrap_or_default()
+}
+
+/// The code and the text of an answer over HTTP.
 ///
 /// # Errors
 /// What stands in the way of one.
@@ -80,8 +95,8 @@ fn converse(
     let code = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let code = code.ok_or_else(|| io::Error::other("the answer is not HTTP"))?;
     let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    Ok((code, body.lines().next().unwrap_or_default().to_owned()))
+    Ok((code, body.to_owned()))
 }
 
 /// In bytes; longer ones are cut.
-const LONGEST_ANSWER: u64 = 16 << 10;
+const LONGEST_ANSWER: u64 = 1 << 20;

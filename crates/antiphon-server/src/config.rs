@@ -19,6 +19,7 @@
 //! in one table, [`keys()`].
 
 mod check;
+mod cluster;
 mod defaults;
 mod file;
 mod http;
@@ -45,6 +46,7 @@ use antiphon_broker::Choice;
 use antiphon_broker::PathRule;
 use antiphon_broker::Recovery;
 
+pub use crate::config::cluster::ClusterConfig;
 pub use crate::config::http::HttpConfig;
 pub use crate::config::http::Origins;
 use crate::config::keys::KEYS;
@@ -114,6 +116,8 @@ pub struct Config {
     pub operations: OperationsConfig,
     /// What is written down. Table `[audit]` of the file.
     pub audit: AuditConfig,
+    /// The servers that this one belongs to. Table `[cluster]` of the file.
+    pub cluster: ClusterConfig,
     /// Bounds.
     pub limits: Limits,
     /// Other timeouts and choices for a path and all below it.
@@ -166,6 +170,7 @@ impl Default for Config {
             http: HttpConfig::default(),
             operations: OperationsConfig::default(),
             audit: AuditConfig::default(),
+            cluster: ClusterConfig::default(),
             limits: Limits::default(),
             paths: Vec::new(),
         }

@@ -21,7 +21,10 @@ use antiphon_broker::Spare;
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
+use tracing::warn;
 
+use crate::cluster::outbound::Outbound;
+use crate::line::Client;
 use crate::line::Line;
 use crate::socket::Signal;
 
@@ -79,6 +82,10 @@ impl Drop for Delivery {
                 socket.raise(Signal::GivenUp);
             }
         }
+        for node in outbox.unheard.drain(..) {
+            let node = format_args!("{:016x}", node.0);
+            warn!(%node, "a node did not say in time which of its sessions match a filter");
+        }
         let full = OWN_LIST.with(|own| {
             let Some(list) = own.get() else {
                 let Outbox { touched, spare, .. } = &mut outbox;
@@ -97,7 +104,7 @@ impl Drop for Delivery {
     }
 }
 
-/// Writes one session's mailbox as far as its socket takes it.
+/// Writes one session's mailbox as far as its socket takes it, or the link to its node.
 pub(crate) fn write(session: &Session) {
     write_all([session]);
 }
@@ -110,7 +117,13 @@ fn write_all<'s>(sessions: impl IntoIterator<Item = &'s Session>) {
 }
 
 fn write_with(spare: &mut Spare, session: &Session) {
-    let line = session.driver();
+    match session.driver() {
+        Line::Client(client) => write_to_client(spare, session, client),
+        Line::Node(outbound) => write_to_node(spare, session, outbound),
+    }
+}
+
+fn write_to_client(spare: &mut Spare, session: &Session, line: &Client) {
     let mut used = None;
     let flushed = session.flush(spare, |connection, bytes| {
         match used.get_or_insert_with(|| line.socket_of(connection)) {
@@ -128,6 +141,22 @@ fn write_with(spare: &mut Spare, session: &Session) {
         Flush::Blocked => socket.raise(Signal::Blocked),
         Flush::Finished => socket.raise(Signal::Finished),
         Flush::Broken => socket.raise(Signal::Broken),
+    }
+}
+
+/// If the link is broken the node is gone, of which it is told besides.
+fn write_to_node(spare: &mut Spare, session: &Session, outbound: &Outbound) {
+    let mut at = None;
+    loop {
+        let flushed = session.transmit(spare, |connection, header, messages| {
+            at = Some(connection);
+            outbound.transmit(connection, header, messages)
+        });
+        if flushed != Flush::Blocked || outbound.is_waited_for() {
+            return;
+        }
+        // There was room again before the session knew that there was none.
+        at.into_iter().for_each(|connection| session.unblock(connection));
     }
 }
 

@@ -32,6 +32,7 @@ pub mod security;
 mod asking;
 mod auth;
 mod clock;
+mod cluster;
 mod connection;
 mod door;
 mod drain;
@@ -58,6 +59,7 @@ mod upgrade;
 
 pub use config::AuditConfig;
 pub use config::ClientCertificates;
+pub use config::ClusterConfig;
 pub use config::Config;
 pub use config::ConfigError;
 pub use config::Drain;

@@ -8,11 +8,14 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
+use antiphon_wire::ids::NodeId;
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tracing::info;
 use tracing::warn;
 
+use crate::cluster;
+use crate::cluster::identity;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::handle::Handle;
@@ -22,7 +25,6 @@ use crate::listener::Listeners;
 use crate::operations;
 use crate::operations::audit::Audit;
 use crate::operations::audit::Event;
-use crate::random;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
@@ -75,6 +77,21 @@ pub enum BindError {
         /// What the system said.
         problem: io::ErrorKind,
     },
+    /// The file with the node's id cannot be used.
+    #[error(
+        "cannot use the node id in {}: {problem}; choose another file with the key `cluster.node_file`", path.display()
+    )]
+    Node {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There are to be other nodes, but this program was built without them.
+    #[error(
+        "this program was built without the feature `cluster`; build it with it, or leave out `cluster.listen`"
+    )]
+    NoCluster,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(io::ErrorKind),
@@ -105,7 +122,7 @@ impl Server {
             path: config.audit.file.clone().unwrap_or_default(),
             problem: problem.kind(),
         })?;
-        let node = random::node().map_err(|problem| BindError::Random(problem.kind()))?;
+        let node = node(&config)?;
         let acceptors = Acceptors::new(acceptors);
         let shared = Arc::new(Shared::new(config, node, (acceptors, audit))?);
         Ok(Self { listeners, addresses, operations, shared })
@@ -149,10 +166,18 @@ impl Server {
         let address = self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let mut shutdown = pin!(shutdown);
         let shared = Arc::clone(&self.shared);
+        let mut tasks = Tasks::new(self.shared);
+        let mut joining = pin!(cluster::join(&shared));
+        let membership = loop {
+            tokio::select! {
+                joined = &mut joining => break joined?,
+                _ = &mut shutdown => return Ok(()),
+                () = tasks.advance() => {}
+            }
+        };
         shared.audit.write(|| Event::Started { address });
         shared.readiness.advance_to(Readiness::Ready);
         let mut must_drain = pin!(shared.readiness.draining());
-        let mut tasks = Tasks::new(self.shared);
         while !tasks.have_drained() {
             let has_room = tasks.has_room();
             tokio::select! {
@@ -167,10 +192,22 @@ impl Server {
         drop(listeners);
         shared.readiness.advance_to(Readiness::Draining);
         tasks.finish().await;
+        membership.leave().await;
         shared.audit.write(|| Event::Stopped);
         shared.audit.settle();
         Ok(())
     }
+}
+
+fn node(config: &Config) -> Result<NodeId, BindError> {
+    if config.cluster.is_on() && !cfg!(feature = "cluster") {
+        return Err(BindError::NoCluster);
+    }
+    let file = config.cluster.node_file.as_deref().filter(|_| config.cluster.is_on());
+    identity::node(file).map_err(|problem| match file {
+        Some(path) => BindError::Node { path: path.to_owned(), problem: problem.to_string() },
+        None => BindError::Random(problem.kind()),
+    })
 }
 
 fn listen_for_operators(

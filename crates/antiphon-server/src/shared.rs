@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Authenticators;
 use crate::clock::Clock;
+use crate::cluster::members::Members;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::door::Door;
@@ -52,6 +53,9 @@ pub(crate) struct Shared {
     pub(crate) handshake_turns: Arc<Turns>,
     /// For messages that take long: one at a time.
     pub(crate) aside: Arc<Semaphore>,
+    pub(crate) node: NodeId,
+    /// The other nodes.
+    pub(crate) cluster: Members,
 }
 
 impl Shared {
@@ -83,6 +87,8 @@ impl Shared {
             turns: Turns::new(1),
             handshake_turns: Turns::new(HANDSHAKES_AT_ONCE),
             aside: Arc::new(Semaphore::new(1)),
+            node,
+            cluster: Members::default(),
             broker: Broker::new(BrokerConfig {
                 node,
                 notes: audit.is_on(),
@@ -114,6 +120,11 @@ pub(crate) fn broker_config(config: &Config) -> BrokerConfig {
         liveness: antiphon_broker::Liveness {
             missed_pings: config.liveness.missed_pings,
             handler_timeout: config.liveness.handler_timeout,
+        },
+        nodes: antiphon_broker::Nodes {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            gather: config.cluster.gather,
+            mailbox: config.cluster.mailbox,
         },
         ..BrokerConfig::default()
     }

@@ -36,6 +36,8 @@ pub(crate) struct Tasks {
     /// New connections wait.
     is_full: bool,
     draining: Option<Draining>,
+    /// Links have their times too.
+    has_nodes: bool,
     /// Ticks since the last audit of the requests.
     unaudited: u32,
 }
@@ -44,8 +46,10 @@ impl Tasks {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let has_nodes = shared.config.load().cluster.is_on();
         Self {
             shared,
+            has_nodes,
             handshakes: JoinSet::new(),
             connections: JoinSet::new(),
             ticks,
@@ -134,7 +138,7 @@ impl Tasks {
     }
 
     fn must_tick(&self) -> bool {
-        !self.connections.is_empty() || self.draining.is_some()
+        !self.connections.is_empty() || self.draining.is_some() || self.has_nodes
     }
 
     pub(crate) fn begin_drain(&mut self) {

@@ -88,6 +88,7 @@ fn version_and_help_are_not_errors() {
       filter       Work with session filters
       ping         Measure how long the server takes to answer
       check        Check whether a server is ready
+      cluster      See the servers of a cluster
       drain        Make a server drain and end
       close        Close a session
       bench        Measure requests per second and their latency

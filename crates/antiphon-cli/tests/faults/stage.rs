@@ -46,7 +46,8 @@ pub(crate) const PATIENT: [(&str, &str); 2] = [("PATH_0_PATH", "orders"), ("PATH
 /// A development server whose figures can be read.
 pub(crate) struct Stage {
     server: Server,
-    operations: String,
+    /// Where operators are answered.
+    pub(crate) operations: String,
 }
 
 impl Stage {

@@ -7,6 +7,7 @@ use antiphon_broker::PathRule;
 use antiphon_broker::filter::MAX_DEPTH;
 use antiphon_broker::properties::MAX_VALUE_BYTES;
 
+use crate::config::ClusterConfig;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::config::Limits;
@@ -54,6 +55,7 @@ pub(super) fn problems(config: &Config) -> Vec<ConfigError> {
         mailbox_size(limits),
         head_size(limits),
     ];
+    outcomes.extend(ClusterConfig::problems(config));
     let listeners = config.listeners.iter().enumerate();
     outcomes.extend(listeners.map(|(index, listener)| listener.check(index)));
     outcomes.extend((0..config.paths.len()).map(|index| check_rule(&config.paths, index)));

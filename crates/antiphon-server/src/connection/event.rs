@@ -20,7 +20,6 @@ use crate::flush::Outbox;
 use crate::flush::Session;
 use crate::line::Line;
 use crate::shared::Shared;
-use crate::socket::Signal;
 
 /// Which connection of which session this is.
 #[derive(Clone)]
@@ -84,7 +83,7 @@ pub(super) fn take_event(
         Event::Fragment | Event::Pong => None,
         Event::Ping(payload) => {
             // A client that does not read must not fill its mailbox with pongs.
-            if session.driver().socket().signal() != Signal::Blocked {
+            if !session.driver().is_blocked() {
                 session.put_frame(|out| put_pong(out, payload), outbox);
             }
             None

@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use tracing::error;
 
 use crate::operations::metrics;
+use crate::operations::nodes::Cluster;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
 
@@ -40,6 +41,13 @@ async fn read(path: &str, shared: Arc<Shared>) -> Response<String> {
         "/livez" => text(StatusCode::OK, "alive\n"),
         "/readyz" | "/healthz" => readiness(shared.readiness.get()),
         "/version" => typed(JSON, VERSION.to_owned()),
+        "/cluster" => match spawn_blocking(move || Cluster::look(&shared).json()).await {
+            Ok(text) => typed(JSON, text),
+            Err(problem) => {
+                error!(%problem, "the cluster cannot be told");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "The cluster cannot be told.\n")
+            }
+        },
         "/metrics" => {
             // Elsewhere than on the threads that serve sockets: it visits every session.
             match spawn_blocking(move || metrics::text(&shared)).await {
@@ -120,7 +128,7 @@ const HEADERS: [(&str, &str); 5] = [
 /// The header without which nothing is changed, whatever its value.
 const DELIBERATE: &str = "antiphon-operation";
 
-const READABLE: [&str; 5] = ["/livez", "/readyz", "/healthz", "/version", "/metrics"];
+const READABLE: [&str; 6] = ["/livez", "/readyz", "/healthz", "/version", "/metrics", "/cluster"];
 
 const JSON: &str = "application/json";
 
@@ -128,7 +136,7 @@ const VERSION: &str =
     concat!("{\"name\":\"antiphon\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n");
 
 const NOTHING_HERE: &str = "\
-There is nothing here. Ask for /livez, /readyz, /metrics or /version.
+There is nothing here. Ask for /livez, /readyz, /metrics, /cluster or /version.
 ";
 
 const NOT_DELIBERATE: &str = "\

@@ -29,6 +29,9 @@ use crate::door::Refused;
 use crate::operations::audit;
 use crate::operations::figures::seconds;
 use crate::operations::figures::snake;
+use crate::operations::links;
+use crate::operations::nodes::Node;
+use crate::operations::nodes::nodes;
 use crate::operations::process::Process;
 use crate::operations::waits::Waited;
 use crate::readiness::Readiness;
@@ -61,6 +64,8 @@ struct Snapshot {
     filters: Histogram,
     audit: audit::Counts,
     state: Readiness,
+    nodes: Vec<Node>,
+    links_ended: u64,
     process: Process,
 }
 
@@ -81,6 +86,8 @@ impl Snapshot {
             filters: figures.filters.clone(),
             audit: shared.audit.counts(),
             state: shared.readiness.get(),
+            nodes: nodes(shared),
+            links_ended: shared.cluster.ended(),
             process: Process::look(),
         }
     }
@@ -94,6 +101,7 @@ impl Collector for Snapshot {
         self.sessions(&mut page)?;
         self.filters(&mut page)?;
         self.server(&mut page)?;
+        links::encode(&self.nodes, self.links_ended, &mut page)?;
         self.process(&mut page)
     }
 }
@@ -284,10 +292,10 @@ fn row(figures: &PathFigures) -> [(&'static str, &str); 2] {
 }
 
 /// Writes families one after the other.
-struct Page<'a>(DescriptorEncoder<'a>);
+pub(super) struct Page<'a>(DescriptorEncoder<'a>);
 
 /// Writes the values of one family.
-struct Family<'a>(MetricEncoder<'a>);
+pub(super) struct Family<'a>(MetricEncoder<'a>);
 
 impl Page<'_> {
     fn family<'s>(
@@ -299,11 +307,19 @@ impl Page<'_> {
         self.0.encode_descriptor(name, help, None, of).map(Family)
     }
 
-    fn counter<'s>(&'s mut self, name: &'s str, help: &str) -> Result<Family<'s>, fmt::Error> {
+    pub(super) fn counter<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &str,
+    ) -> Result<Family<'s>, fmt::Error> {
         self.family(name, help, MetricType::Counter)
     }
 
-    fn gauge<'s>(&'s mut self, name: &'s str, help: &str) -> Result<Family<'s>, fmt::Error> {
+    pub(super) fn gauge<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &str,
+    ) -> Result<Family<'s>, fmt::Error> {
         self.family(name, help, MetricType::Gauge)
     }
 
@@ -312,10 +328,10 @@ impl Page<'_> {
     }
 }
 
-type Labels<'l> = &'l [(&'l str, &'l str)];
+pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
 
 impl Family<'_> {
-    fn count(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {
+    pub(super) fn count(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {
         if labels.is_empty() {
             return self.0.encode_counter::<NoLabelSet, _, f64>(&value, None);
         }
@@ -343,7 +359,7 @@ impl Family<'_> {
         )
     }
 
-    fn value(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {
+    pub(super) fn value(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {
         if labels.is_empty() {
             return self.0.encode_gauge(&value);
         }

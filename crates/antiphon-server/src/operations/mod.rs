@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `answers` | which path gets which answer |
 //! | `metrics` | figures as OpenMetrics text |
+//! | `links` | those of the links to other nodes |
 //! | `figures` | what the server itself counts; the broker counts requests and sessions |
+//! | `nodes` | the nodes of the cluster |
 //! | `waits` | how long requests wait to be written |
 //! | `process` | memory and files of the process, from the system |
 //! | `audit` | the log of who did what |
@@ -16,7 +18,9 @@
 mod answers;
 pub(crate) mod audit;
 pub(crate) mod figures;
+mod links;
 mod metrics;
+mod nodes;
 mod process;
 pub(crate) mod waits;
 

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 /// Values in TOML of all types that there are; each key takes some of them.
-const VALUES: [&str; 23] = [
+const VALUES: [&str; 24] = [
     "\"same\"",
     "16000",
     "[\"10.0.0.0/8\", \"::1\"]",
@@ -38,6 +38,7 @@ const VALUES: [&str; 23] = [
     "\"json\"",
     "\"/a/b.pem\"",
     "[\"a\", \"b\"]",
+    "[\"[::1]:9\", \"a.example:9\"]",
     "\"warn\"",
     "\"optional\"",
     "\"uri\"",
@@ -60,9 +61,25 @@ fn companions(list: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
+/// What else there must be for a key that is in no list: a cluster listens, and with TLS it needs all of it.
+fn beside(key: &Key) -> Vec<(&'static str, &'static str)> {
+    let of_cluster = [
+        ("cluster.listen", "[\"127.0.0.1:1\"]"),
+        ("cluster.certificate", "\"/node.pem\""),
+        ("cluster.key", "\"/node.key\""),
+        ("cluster.ca", "\"/ca.pem\""),
+    ];
+    let is_other =
+        |(name, _): &(&str, &str)| key.name().starts_with("cluster.") && *name != key.name();
+    of_cluster.into_iter().filter(is_other).collect()
+}
+
 /// A file that holds one value, and what else there must be.
 fn file_with(key: &Key, value: &str) -> String {
-    let Some(list) = key.list() else { return format!("{} = {value}\n", key.name()) };
+    let Some(list) = key.list() else {
+        let others = beside(key).into_iter().chain([(key.name(), value)]);
+        return others.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    };
     let field = &key.name()[list.len() + 1..];
     let others = companions(list).iter().filter(|(name, _)| *name != field);
     let others: Vec<_> = others.map(|(name, value)| format!("{name} = {value}\n")).collect();
@@ -72,9 +89,11 @@ fn file_with(key: &Key, value: &str) -> String {
 /// The same in the environment.
 fn environment_with(key: &Key, value: &str) -> Vec<(String, String)> {
     let mut environment = vec![(key.variable(), bare(value))];
+    let variable = |name: &str| format!("ANTIPHON_{}", name.replace('.', "_").to_ascii_uppercase());
+    environment.extend(beside(key).into_iter().map(|(name, value)| (variable(name), bare(value))));
     if let Some(list) = key.list() {
         for (name, value) in companions(list) {
-            let name = format!("ANTIPHON_{list}_0_{name}").to_ascii_uppercase();
+            let name = variable(&format!("{list}.0.{name}"));
             if name != key.variable() {
                 environment.push((name, bare(value)));
             }

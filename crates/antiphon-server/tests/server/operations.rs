@@ -177,6 +177,17 @@ async fn the_names_of_metrics_do_not_change() {
     antiphon_audit_events counter
     antiphon_state gauge
     antiphon_build info
+    antiphon_link_sent_bytes counter
+    antiphon_link_transmissions counter
+    antiphon_link_received_bytes counter
+    antiphon_link_up gauge
+    antiphon_link_sessions gauge
+    antiphon_link_handlers gauge
+    antiphon_link_blocked gauge
+    antiphon_link_waiting_bytes gauge
+    antiphon_link_underway_bytes gauge
+    antiphon_link_requests_in_flight gauge
+    antiphon_links_ended counter
     process_cpu_seconds counter
     process_resident_memory_bytes gauge
     process_virtual_memory_bytes gauge

@@ -3,10 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `cast` | the sessions and their handlers |
+//! | `cluster` | the same with several servers |
 //! | `scenes` | the requests, one way of sending after the other |
 //! | `narrator` | what is printed |
 
 mod cast;
+mod cluster;
 mod narrator;
 mod scenes;
 
@@ -31,6 +33,10 @@ use crate::output::OutputFlags;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
+    /// Show a cluster of so many servers instead, and the end of one of them
+    #[arg(long, value_name = "NODES", value_parser = clap::value_parser!(u8).range(2..=9))]
+    cluster: Option<u8>,
+
     #[command(flatten)]
     pub(crate) output: OutputFlags,
 }
@@ -38,16 +44,23 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   antiphon demo
+  antiphon demo --cluster 3
   antiphon demo --json";
 
-pub(crate) fn run(output: Output) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
     let cannot = |problem: &dyn std::fmt::Display| {
         Failure::usage(format!("the demo has no server: {problem}"))
     };
-    let config = Config::dev(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let server = Server::bind(config).map_err(|error| cannot(&error))?;
     let runtime = antiphon_server::runtime(1).map_err(|error| cannot(&error))?;
-    let played = runtime.block_on(play(server, Narrator(output)));
+    let narrator = Narrator(output);
+    let played = match arguments.cluster {
+        Some(nodes) => runtime.block_on(cluster::play(nodes.into(), narrator)),
+        None => {
+            let config = Config::dev(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            let server = Server::bind(config).map_err(|error| cannot(&error))?;
+            runtime.block_on(play(server, narrator))
+        }
+    };
     runtime.shutdown_background();
     played.map(|()| Exit::Done)
 }

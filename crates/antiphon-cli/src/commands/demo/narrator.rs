@@ -20,6 +20,17 @@ impl Narrator {
         self.object(&json!({ "scene": "server", "url": url }))
     }
 
+    pub(super) fn nodes(self, urls: &[&str]) -> Result<(), Failure> {
+        self.text(format_args!(
+            "{} servers have found each other, and are one system:",
+            urls.len()
+        ))?;
+        for (index, url) in urls.iter().enumerate() {
+            self.line(format_args!("node-{}  {url}", index + 1))?;
+        }
+        self.object(&json!({ "scene": "nodes", "urls": urls }))
+    }
+
     pub(super) fn cast(self, cast: &Cast) -> Result<(), Failure> {
         self.person("office", &cast.office.id(), "principal admin; asks")?;
         self.person("prices", &cast.prices.id(), "principal control; answers \"prices\"")?;

@@ -1,0 +1,4 @@
+//! Nodes in one process.
+
+#[cfg(feature = "cluster")]
+mod over_zenoh;
