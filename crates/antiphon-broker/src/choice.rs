@@ -15,15 +15,18 @@ use crate::session::Session;
 /// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`].
 #[derive(Debug, Default)]
 pub(crate) struct Stickiness {
-    chosen: Option<Box<HashMap<Box<str>, (SessionId, usize)>>>,
+    chosen: Option<Box<HashMap<Box<str>, Chosen>>>,
 }
 
+/// A handler's session, and the place at which it stood.
+type Chosen = (SessionId, usize);
+
 impl Stickiness {
-    fn recall(&self, path: &str) -> Option<(SessionId, usize)> {
+    fn recall(&self, path: &str) -> Option<Chosen> {
         self.chosen.as_ref()?.get(path).copied()
     }
 
-    fn remember(&mut self, path: &str, handler: (SessionId, usize)) {
+    fn remember(&mut self, path: &str, handler: Chosen) {
         let chosen = self.chosen.get_or_insert_default();
         if chosen.len() >= MAX_STICKY && !chosen.contains_key(path) {
             chosen.clear();
