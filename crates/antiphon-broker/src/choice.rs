@@ -18,7 +18,6 @@ pub(crate) struct Stickiness {
     chosen: Option<Box<HashMap<Box<str>, Chosen>>>,
 }
 
-/// A handler's session, and the place at which it stood.
 type Chosen = (SessionId, usize);
 
 impl Stickiness {

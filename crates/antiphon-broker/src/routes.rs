@@ -95,19 +95,24 @@ pub(crate) enum Rank {
 
 impl<X> Handler<X> {
     pub(crate) fn rank(&self) -> Rank {
-        match &self.session.peer {
+        let is_leaving =
+            || self.session.peer.as_ref().is_some_and(|peer| peer.is_leaving.load(Relaxed));
+        match self.remote {
             None if self.session.is_there() => Rank::Here,
             None => Rank::Away,
-            Some(peer) if peer.is_leaving.load(Relaxed) => Rank::Leaving,
+            Some(_) if is_leaving() => Rank::Leaving,
             Some(_) => Rank::Elsewhere,
         }
     }
 
     /// How little it should be chosen: rank, then what it has to do.
     pub(crate) fn load(&self) -> u64 {
-        let load = match (&self.remote, &self.session.peer) {
-            (Some(remote), Some(peer)) => remote.load(peer.reports.load(Relaxed)),
-            _ => self.session.in_flight(),
+        let load = match &self.remote {
+            None => self.session.in_flight(),
+            Some(remote) => {
+                let reports = self.session.peer.as_ref().map(|peer| peer.reports.load(Relaxed));
+                remote.load(reports.unwrap_or_default())
+            }
         };
         u64::from(load) | (self.rank() as u64) << 32
     }

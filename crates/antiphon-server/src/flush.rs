@@ -119,6 +119,9 @@ fn write_with(spare: &mut Spare, session: &Session) {
             None => Ok(bytes.len()),
         }
     });
+    if let Some(requests) = spare.take_requests() {
+        line.waits().over(requests);
+    }
     let socket = used.flatten().unwrap_or_else(|| line.socket());
     match flushed {
         Flush::Done => {}

@@ -152,10 +152,12 @@ impl<X> Session<X> {
         }
         self.next_deadline.fetch_min(request.deadline.0, Relaxed);
         request.sequence = state.next_sequence();
+        let came = (request.deadline, request.timeout);
         let conversation = state.pending.insert(request);
         self.count_pending(&state);
         state.furnish(&mut outbox.spare);
         let touched = state.append(expected, |out| put(out, conversation));
+        state.mailbox.count_request(|| came.0.before(came.1));
         drop(state);
         self.report(touched, outbox);
         Ok(())

@@ -192,7 +192,8 @@ impl<X> Session<X> {
     }
 
     /// As [`Session::flush`], for a link. `send` is handed a header and what follows it, and either takes both or fails:
-    /// with [`io::ErrorKind::WouldBlock`] to be asked again after [`Session::unblock`].
+    /// with [`io::ErrorKind::WouldBlock`] to be asked again after [`Session::unblock`]. After another failure both ends begin
+    /// anew when the next transmission arrives, and there is nothing to be done about it.
     pub fn transmit(
         &self,
         spare: &mut Spare,
@@ -210,11 +211,16 @@ impl<X> Session<X> {
             return if state.ended { Flush::Finished } else { Flush::Done };
         }
         self.flush(spare, |connection, bytes| {
-            if let Some(header) = peer.next_header(connection) {
-                send(connection, &header, bytes)?;
+            let Some(header) = peer.next_header(connection) else { return Ok(bytes.len()) };
+            let sent = send(connection, &header, bytes);
+            let is_refused = |error: &io::Error| {
+                matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+            };
+            if !sent.as_ref().is_err_and(is_refused) {
+                // What is lost must be missed.
                 peer.count_sent(connection);
             }
-            Ok(bytes.len())
+            sent.map(|()| bytes.len())
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::Outbox;
 use crate::Session;
 use crate::Spare;
 use crate::filter::Filter;
+use crate::takes_long;
 use crate::tests::world::EVERYTHING;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -245,17 +246,20 @@ fn a_session_that_opens_later_is_not_among_the_matches() {
 }
 
 #[test]
-fn a_batch_with_a_regular_expression_is_dear_and_others_are_not() {
-    let mut w = World::new();
-    let sender = w.open("alice");
-    for (filter, dear) in [("$Principal is 'x'", false), ("$Principal matches '('", true)] {
-        let body =
-            SendToFilter { conversation: ConversationId(9), filter, path: "p", value: hello() };
-        let message = request(Service::MessagingFilterSend.number(), 5, &encoded(&body));
-        let mut outbox = Outbox::default();
-        let mut batch = w.broker.batch(&sender.session, w.now);
-        batch.message(&message, &mut outbox);
-        assert_eq!(batch.was_dear(), dear, "{filter}");
+fn a_filter_with_a_regular_expression_takes_long_and_others_do_not() {
+    for (filter, expected) in [
+        ("$Principal is 'x'", false),
+        ("$Principal matches '('", true),
+        ("$Principal MATCHes'('", true),
+        ("$Principal is 'match'", false),
+    ] {
+        let value = hello();
+        let body = SendToFilter { conversation: ConversationId(9), filter, path: "p", value };
+        let send = request(Service::MessagingFilterSend.number(), 5, &encoded(&body));
+        assert_eq!(takes_long(&send), expected, "{filter}");
+        // The two octets of this one's number.
+        assert_eq!(takes_long(&[&[0, 0xbd, 1], filter.as_bytes()].concat()), expected, "{filter}");
+        assert!(!takes_long(&[&[0, 85, 1], filter.as_bytes()].concat()), "{filter}");
     }
 }
 

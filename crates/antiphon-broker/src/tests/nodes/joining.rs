@@ -47,17 +47,17 @@ fn a_greeting_that_is_lost_is_sent_again() {
 fn a_late_joiner_learns_all_handlers_and_those_that_come_later() {
     let mut f = Fabric::new(2);
     let handler = f.nodes[0].open("bob");
-    for path in 0..1_000 {
+    for path in 0..10_000 {
         f.nodes[0].register(&handler, &format!("p/{path}"), &[]);
     }
     let late = f.add(&BrokerConfig::default());
     f.assert_up();
-    assert_eq!(f.statuses(late)[0].handlers, 1_000);
+    assert_eq!(f.statuses(late)[0].handlers, 10_000);
     f.nodes[0].register(&handler, "q", &[]);
     let second = f.nodes[0].open("bob");
     f.nodes[0].register(&second, "q", &[]);
     f.run();
-    assert_eq!([f.statuses(late)[0].handlers, f.statuses(1)[0].handlers], [1_002; 2]);
+    assert_eq!([f.statuses(late)[0].handlers, f.statuses(1)[0].handlers], [10_002; 2]);
     f.nodes[0].close(&handler, antiphon_wire::service::events::CloseReason::ClosedByClient);
     f.run();
     assert_eq!([f.statuses(late)[0].handlers, f.statuses(1)[0].handlers], [1; 2]);
@@ -140,5 +140,21 @@ fn rubbish_is_refused_by_name_and_breaks_the_link_only() {
     let broken = std::mem::take(&mut f.broken);
     assert!(matches!(broken[..], [Broken::Malformed(_), Broken::BegunAnew]), "{broken:?}");
     assert_eq!(f.statuses(1)[0].handlers, 1);
+    f.assert_up();
+}
+
+#[test]
+fn a_transmission_that_could_not_be_sent_is_missed() {
+    let mut f = Fabric::new(2);
+    let handler = f.nodes[0].open("bob");
+    f.nodes[0].register(&handler, "q", &[]);
+    let failing = |_, _: &_, _: &[u8]| Err(std::io::ErrorKind::BrokenPipe.into());
+    let written = f.link(0, 1).transmit(&mut crate::Spare::default(), failing);
+    assert_eq!(written, crate::Flush::Broken);
+    f.nodes[0].outbox.touched.clear();
+    f.nodes[0].register(&handler, "r", &[]);
+    f.run();
+    assert_eq!(std::mem::take(&mut f.broken), [Broken::Gap, Broken::BegunAnew]);
+    assert_eq!(f.statuses(1)[0].handlers, 2);
     f.assert_up();
 }
