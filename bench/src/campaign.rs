@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
+use crate::broker;
 use crate::callgrind;
 use crate::compare::Comparison;
 use crate::compare::Spread;
@@ -49,6 +50,9 @@ pub(crate) struct Plan {
     /// Sessions among which is filtered, and how often.
     filtered: usize,
     filter_requests: usize,
+    /// Handlers among which one is looked up, and sessions among which ten are.
+    table: [usize; 2],
+    indexed: usize,
     /// How long a server has until its memory is looked at.
     settling: Duration,
 }
@@ -64,6 +68,8 @@ impl Plan {
         handlers: [100, 1_000],
         filtered: 10_000,
         filter_requests: 200,
+        table: [1_000, 1_000_000],
+        indexed: 99_990,
         settling: Duration::from_secs(1),
     };
     /// Only to see that everything works.
@@ -77,6 +83,8 @@ impl Plan {
         handlers: [2, 100],
         filtered: 500,
         filter_requests: 5,
+        table: [100, 10_000],
+        indexed: 1_000,
         settling: Duration::ZERO,
     };
 }
@@ -109,6 +117,8 @@ pub(crate) enum Part {
     Tls,
     /// Requests to filters
     Filters,
+    /// The broker alone, with more handlers and sessions than there are sockets
+    Broker,
 }
 
 /// Measures these parts, in their order, and writes them into `book`.
@@ -133,6 +143,7 @@ pub(crate) fn run(
             Part::Growth => campaign.growth()?,
             Part::Tls => campaign.tls()?,
             Part::Filters => campaign.filters()?,
+            Part::Broker => campaign.broker()?,
         }
     }
     campaign.headline("done")
@@ -261,6 +272,17 @@ impl Campaign<'_> {
             self.book.add(Record::Filter(row))?;
         }
         crowd.check()
+    }
+
+    fn broker(&mut self) -> io::Result<()> {
+        self.headline("the broker alone")?;
+        let [few, many] = self.plan.table;
+        for row in [broker::lookup(few), broker::lookup(many), broker::filter(self.plan.indexed)] {
+            let row = row?;
+            say::inside(&row)?;
+            self.book.add(Record::Inside(row))?;
+        }
+        Ok(())
     }
 
     fn weigh(&mut self, target: &Target, crowd: &Crowd, handlers: usize) -> io::Result<()> {

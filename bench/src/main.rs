@@ -1,6 +1,7 @@
 //! Measures the server from outside: throughput and latency against its peers, instructions and system calls, memory, growth.
 //! `bench/run` builds what is needed and calls it; `bench/RESULTS.md` is what it writes.
 
+mod broker;
 mod callgrind;
 mod campaign;
 mod compare;

@@ -1,21 +1,20 @@
 //! An open loop: requests are due at a fixed rate, whether or not those before are answered, and a latency begins when the
 //! request was due. So a server that stalls is not asked less while it does, and pays for all that waited.
 //!
-//! Timers of tokio go by the millisecond, which is more than what is measured. So one thread sends what is due, and each
-//! connection has a thread that reads. Handlers are those of the closed loop.
+//! Timers of tokio go by the millisecond, which is more than what is measured. So one thread sends what is due; answers are read
+//! by tasks on the two threads of the handlers, which are those of the closed loop.
 
 use std::collections::VecDeque;
 use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Builder;
 
 use crate::frames::invalid;
@@ -48,41 +47,29 @@ pub(crate) fn run(target: &Target, setting: Setting, times: Times, rate: f64) ->
 }
 
 fn measure<W: Wire>(target: &Target, setting: Setting, times: Times, rate: f64) -> io::Result<Row> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let meter = Arc::new(Meter::default());
     let requesters = runtime.block_on(async {
         load::start_handlers::<W>(target, setting, &meter).await?;
         let mut requesters = Vec::new();
         for index in 0..setting.requesters {
-            requesters.push(Requester::<W>::open(target, setting, index, meter.tally()).await?);
+            requesters.push(Requester::<W>::start(target, setting, index, &meter).await?);
         }
         io::Result::Ok(requesters)
     })?;
-    let readers: Vec<_> = requesters.iter().map(|requester| requester.reader(&meter)).collect();
-    let readers = readers.into_iter().collect::<io::Result<Vec<_>>>()?;
     let row = pace(requesters, times, rate, &meter);
     runtime.shutdown_background();
-    for reader in readers {
-        // Its connection is closed by now.
-        let _ = reader.join();
-    }
-    row.map(|row| Row {
-        peer: target.name.clone(),
-        series: Series::Open,
-        setting: setting.name.to_owned(),
-        due: Some(rate),
-        ..row
-    })
+    let (peer, setting) = (target.name.clone(), setting.name.to_owned());
+    row.map(|row| Row { peer, series: Series::Open, setting, due: Some(rate), ..row })
 }
 
 /// A connection that asks.
 struct Requester<W> {
-    stream: TcpStream,
+    writer: OwnedWriteHalf,
     asked: Arc<Mutex<Asked<W>>>,
-    /// What is written now; its memory is kept.
+    /// What is written now, and how much of it is; its memory is kept.
     writing: Vec<u8>,
-    /// What the server has said by itself.
-    read: Vec<u8>,
+    written: usize,
 }
 
 /// What writer and reader of a connection share.
@@ -101,24 +88,46 @@ const UNDER_WAY: u32 = 16_000;
 const BUFFER: usize = 256 << 10;
 
 impl<W: Wire> Requester<W> {
-    async fn open(
+    async fn start(
         target: &Target,
         setting: Setting,
         index: usize,
-        tally: Tally,
+        meter: &Arc<Meter>,
     ) -> io::Result<Self> {
         let mut link = Link::new(target.connect_tcp(index).await?, BUFFER);
         let wire = W::open(&mut link, Role::Requester(setting.payload), index).await?;
-        let read = link.unused().to_vec();
-        let stream = link.into_stream().into_std()?;
-        stream.set_nonblocking(false)?;
+        let unused = link.unused().to_vec();
+        let (reader, writer) = link.into_stream().into_split();
         let (due, free) = (vec![None; UNDER_WAY as usize], (1..=UNDER_WAY).collect());
-        let asked = Arc::new(Mutex::new(Asked { wire, out: Vec::new(), due, free, tally }));
-        Ok(Self { stream, asked, writing: Vec::new(), read })
+        let asked = Asked { wire, out: Vec::new(), due, free, tally: meter.tally() };
+        let asked = Arc::new(Mutex::new(asked));
+        let (shared, meter) = (Arc::clone(&asked), Arc::clone(meter));
+        tokio::spawn(async move {
+            if let Err(error) = read((reader, unused), &shared, &meter).await {
+                meter.fail(|| error.to_string());
+            }
+        });
+        Ok(Self { writer, asked, writing: Vec::new(), written: 0 })
     }
 
-    /// Sends what is due, all in one write.
+    /// Sends what is due, all in one write, unless the socket is full.
     fn send(&mut self, due: &mut VecDeque<Instant>) -> io::Result<()> {
+        if self.written == self.writing.len() {
+            self.writing.clear();
+            self.written = 0;
+            self.collect(due);
+        }
+        while self.written < self.writing.len() {
+            match self.writer.try_write(&self.writing[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, due: &mut VecDeque<Instant>) {
         let mut asked = self.asked.lock();
         let asked = &mut *asked;
         while let Some(instant) = due.front().copied()
@@ -129,35 +138,18 @@ impl<W: Wire> Requester<W> {
             asked.wire.request(number, &mut asked.out);
         }
         std::mem::swap(&mut asked.out, &mut self.writing);
-        Ok(())
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.writing)?;
-        self.writing.clear();
-        Ok(())
-    }
-
-    fn reader(&self, meter: &Arc<Meter>) -> io::Result<JoinHandle<()>> {
-        let (stream, asked) = (self.stream.try_clone()?, Arc::clone(&self.asked));
-        let (meter, bytes) = (Arc::clone(meter), self.read.clone());
-        Ok(thread::spawn(move || {
-            if let Err(error) = read((stream, bytes), &asked, &meter) {
-                meter.fail(|| error.to_string());
-            }
-        }))
     }
 }
 
-fn read<W: Wire>(
-    (mut stream, mut buffer): (TcpStream, Vec<u8>),
+async fn read<W: Wire>(
+    (mut reader, mut buffer): (OwnedReadHalf, Vec<u8>),
     asked: &Mutex<Asked<W>>,
     meter: &Meter,
 ) -> io::Result<()> {
     let (mut end, mut outcomes) = (buffer.len(), Vec::new());
     buffer.resize(BUFFER, 0);
     while !meter.over() {
-        match stream.read(&mut buffer[end..])? {
+        match reader.read(&mut buffer[end..]).await? {
             0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up")),
             count => end += count,
         }
@@ -210,7 +202,6 @@ fn pace<W: Wire>(
         }
         for (requester, due) in requesters.iter_mut().zip(&mut due) {
             requester.send(due)?;
-            requester.write()?;
         }
         thread::sleep(
             (begun + Duration::from_secs_f64(sent as f64 / rate))
@@ -231,12 +222,9 @@ fn finish<W>(
     let requests = latencies.len();
     // Who still waits has waited for at least so long. Without them a server that answers nothing more would look fast.
     for (requester, waiting) in requesters.iter().zip(due) {
-        let asked = requester.asked.lock();
-        for due in asked.due.iter().flatten().chain(waiting) {
+        for due in requester.asked.lock().due.iter().flatten().chain(waiting) {
             record(&mut latencies, now.saturating_duration_since(*due));
         }
-        drop(asked);
-        requester.stream.shutdown(std::net::Shutdown::Both)?;
     }
     let (failures, first_failure) = meter.failures();
     let seconds = times.measured.as_secs_f64();

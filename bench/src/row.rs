@@ -22,6 +22,7 @@ pub(crate) enum Record {
     Instructions(Instructions),
     Memory(Memory),
     Filter(FilterRow),
+    Inside(Inside),
 }
 
 /// What came of one run of a load. Latencies are in microseconds.
@@ -102,6 +103,15 @@ pub(crate) struct FilterRow {
     /// Until it has the outcomes of all of them.
     pub(crate) all_p50: f64,
     pub(crate) all_max: f64,
+}
+
+/// What the broker alone takes, without sockets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Inside {
+    pub(crate) what: String,
+    /// Handlers or sessions.
+    pub(crate) among: usize,
+    pub(crate) nanoseconds: f64,
 }
 
 impl Row {

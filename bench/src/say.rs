@@ -7,6 +7,7 @@ use crate::compare::Comparison;
 use crate::compare::Spread;
 use crate::compare::ratios;
 use crate::row::FilterRow;
+use crate::row::Inside;
 use crate::row::Instructions;
 use crate::row::Memory;
 use crate::row::Row;
@@ -97,4 +98,8 @@ pub(crate) fn filter(row: &FilterRow) -> io::Result<()> {
 
 pub(crate) fn instructions(row: &Instructions) -> io::Result<()> {
     line(&format!("{:6} {:9} {:.0} user instructions each", row.setting, row.peer, row.each))
+}
+
+pub(crate) fn inside(row: &Inside) -> io::Result<()> {
+    line(&format!("{:.0} ns  {} ({})", row.nanoseconds, row.what, row.among))
 }

@@ -15,6 +15,7 @@ use crate::compare::ratios;
 use crate::frames::invalid;
 use crate::machine::Machine;
 use crate::row::FilterRow;
+use crate::row::Inside;
 use crate::row::Instructions;
 use crate::row::Memory;
 use crate::row::Record;
@@ -29,13 +30,14 @@ pub(crate) struct Results {
     instructions: Vec<Instructions>,
     memory: Vec<Memory>,
     filters: Vec<FilterRow>,
+    inside: Vec<Inside>,
 }
 
 impl Results {
     pub(crate) fn of(records: Vec<Record>) -> io::Result<Self> {
         let mut machine = None;
         let (mut rows, mut instructions) = (Vec::new(), Vec::new());
-        let (mut memory, mut filters) = (Vec::new(), Vec::new());
+        let (mut memory, mut filters, mut inside) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             match record {
                 Record::Machine(here) => machine = Some(here),
@@ -43,10 +45,11 @@ impl Results {
                 Record::Instructions(row) => instructions.push(row),
                 Record::Memory(row) => memory.push(row),
                 Record::Filter(row) => filters.push(row),
+                Record::Inside(row) => inside.push(row),
             }
         }
         let machine = machine.ok_or_else(|| invalid("results without a machine"))?;
-        Ok(Self { machine, rows, instructions, memory, filters })
+        Ok(Self { machine, rows, instructions, memory, filters, inside })
     }
 
     /// Those of one series, setting and peer that count.
@@ -103,6 +106,12 @@ impl Results {
         let none = of_peer.next()?;
         let most = of_peer.max_by_key(|row| row.sessions)?;
         Some(grown(none, most) / most.sessions as f64)
+    }
+
+    /// What the broker alone takes among the most handlers or sessions, in nanoseconds.
+    fn inside(&self, what: &str) -> Option<f64> {
+        let rows = self.inside.iter().filter(|row| row.what == what);
+        rows.max_by_key(|row| row.among).map(|row| row.nanoseconds)
     }
 
     fn bytes_per_handler(&self) -> Option<f64> {

@@ -25,6 +25,7 @@ pub(super) fn all(results: &Results) -> String {
         memory(results),
         pairs(results),
         filters(results),
+        inside(results),
     ]
     .join("\n")
 }
@@ -219,6 +220,14 @@ fn filters(results: &Results) -> String {
     });
     let head = ["filter", "matches", "count p50 µs", "p99 µs", "all answered p50 µs", "slowest µs"];
     section("Filters", &head, rows)
+}
+
+fn inside(results: &Results) -> String {
+    let rows = results
+        .inside
+        .iter()
+        .map(|row| [row.what.clone(), short(row.among as f64), short(row.nanoseconds / 1000.0)]);
+    section("The broker alone", &["", "among", "µs"], rows)
 }
 
 fn section<const N: usize>(

@@ -1,5 +1,7 @@
 //! What is to be reached. This is the one place where it stands.
 
+use crate::broker::FILTER;
+use crate::broker::LOOKUP;
 use crate::campaign::EVERYBODY;
 use crate::campaign::FAN_OUT;
 use crate::compare::Spread;
@@ -44,7 +46,7 @@ const fn target(
 }
 
 /// Medians count.
-pub(super) const TARGETS: [Target; 22] = [
+pub(super) const TARGETS: [Target; 24] = [
     target("lat: p50 against NATS", AtMost(0.8), "x", |all| all.against("lat", "nats", P50)),
     target("lat: p50 against the relay", AtMost(1.0), "x", |all| all.against("lat", "ws", P50)),
     target("small: rate against NATS", AtLeast(2.5), "x", |all| all.against("small", "nats", RATE)),
@@ -72,6 +74,18 @@ pub(super) const TARGETS: [Target; 22] = [
     target("memory of a registered handler", AtMost(256.0), "bytes", |all| {
         Spread::of(all.bytes_per_handler())
     }),
+    target(
+        "broker: a whole request, lookup among 1,000,000 handlers included",
+        AtMost(1.0),
+        "µs",
+        |all| Spread::of(all.inside(LOOKUP).map(|nanoseconds| nanoseconds / 1000.0)),
+    ),
+    target(
+        "broker: p99 until the count is there, 10 of 100,000 sessions",
+        AtMost(1.0),
+        "ms",
+        |all| Spread::of(all.inside(FILTER).map(|nanoseconds| nanoseconds / 1e6)),
+    ),
     target("small: rate of a crowded server against an empty one", AtLeast(0.9), "x", |all| {
         let names = ["antiphon crowded", "antiphon"];
         Spread::of(ratios(&all.rows, (Series::Growth, "small"), names, RATE))

@@ -3,7 +3,6 @@
 //! Dispatch only. A batch keeps what would be the same for every message of it: the time, who the session is, the
 //! guard of the routes, what is allowed, and the counts.
 
-use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use antiphon_wire::message::Message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
 use arc_swap::Guard;
+use memchr::memchr2_iter;
 use papaya::LocalGuard;
 use parking_lot::MutexGuard;
 
@@ -50,8 +50,6 @@ pub struct Batch<'b, X> {
     /// Where requests are entered in the ledger.
     pub(crate) page: Page,
     pub(crate) counts: Counts,
-    /// A regular expression was compiled.
-    dear: Cell<bool>,
 }
 
 /// What the driver does after a message.
@@ -93,7 +91,6 @@ impl<'b, X> Batch<'b, X> {
             now,
             page: broker.totals.book.open_page(),
             counts: Counts::default(),
-            dear: Cell::new(false),
         }
     }
 
@@ -115,12 +112,6 @@ impl<'b, X> Batch<'b, X> {
         let next = self.dispatch(bytes, outbox);
         self.broker.reap(outbox);
         if self.session.has_ended() { Next::Closed } else { next }
-    }
-
-    /// Whether a message of this batch has taken as long as thousands of others, so that it is somebody else's turn.
-    #[must_use]
-    pub fn was_dear(&self) -> bool {
-        self.dear.get()
     }
 
     fn dispatch(&mut self, bytes: &[u8], outbox: &mut Outbox<X>) -> Next {
@@ -289,7 +280,6 @@ impl<'b, X> Batch<'b, X> {
 
     /// Reads a filter, which may have regular expressions, and counts it if it exceeds a bound.
     pub(crate) fn parse_filter(&self, text: &str) -> Result<Filter, FilterError> {
-        self.dear.set(self.dear.get() || text.contains("matches"));
         Filter::parse_within(text, self.policy.limits.filter).inspect_err(|error| {
             self.broker.totals.exceed_any(error.limit());
         })
@@ -316,6 +306,34 @@ pub(crate) fn is_request(service: u32) -> bool {
                 | Service::MessagingFilterSend
         )
     )
+}
+
+/// Whether serving this message may take as long as serving thousands of others: it is of a service that has a filter, and
+/// seems to have a regular expression in it, which must be compiled.
+#[must_use]
+pub fn takes_long(message: &[u8]) -> bool {
+    const FILTERS: [u8; 6] = [
+        first_octet(Service::MessagingFilterSend),
+        first_octet(Service::SetSessionPropertiesFilter),
+        first_octet(Service::ChangeAuthorisationRolesFilter),
+        first_octet(Service::CloseClientFilter),
+        first_octet(Service::SessionFetch),
+        first_octet(Service::SessionEventRegistration),
+    ];
+    let [0, service, body @ ..] = message else { return false };
+    FILTERS.contains(service) && memchr2_iter(b'm', b'M', body).any(|at| is_matches(&body[at..]))
+}
+
+/// Filters may be written in capitals, too.
+fn is_matches(text: &[u8]) -> bool {
+    const MATCHES: &[u8] = b"matches";
+    text.get(..MATCHES.len()).is_some_and(|word| word.eq_ignore_ascii_case(MATCHES))
+}
+
+/// The first octet of the service's number on the wire. Others may share it, which does no harm.
+const fn first_octet(service: Service) -> u8 {
+    let number = service.number();
+    if number < 0x80 { number as u8 } else { number as u8 | 0x80 }
 }
 
 /// Refuses bytes where a service has no request body.

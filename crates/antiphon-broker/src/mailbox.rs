@@ -2,6 +2,8 @@
 //!
 //! A mailbox does not know its session and is never locked by itself; see [`crate::session`] for who may touch it when.
 
+use crate::time::Millis;
+
 /// Frames in the order in which they were appended, and how much of the first bytes has been written already.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
@@ -11,6 +13,19 @@ pub(crate) struct Mailbox {
     frames: usize,
     /// Where a frame begins. When a writer has given up: the first of which nothing is written.
     begin: usize,
+    requests: Requests,
+    /// Where the first of these requests ends.
+    first_ends: usize,
+}
+
+/// Requests that wait together: those that came until the first of them was written, which stands for all. So each is counted
+/// once, and the times are those of real ones, without a note for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// How many.
+    pub count: u32,
+    /// When the first of them came.
+    pub since: Millis,
 }
 
 impl Mailbox {
@@ -36,6 +51,25 @@ impl Mailbox {
         self.frames += 1;
     }
 
+    /// Notes that the frame that was appended last is a request, which came `now`. Nothing waits where nothing is appended,
+    /// since its session has no connection.
+    pub(crate) fn count_request(&mut self, now: impl FnOnce() -> Millis) {
+        if self.bytes.is_empty() {
+            return;
+        }
+        if self.requests.count == 0 {
+            self.first_ends = self.bytes.len();
+            self.requests.since = now();
+        }
+        self.requests.count += 1;
+    }
+
+    /// The requests that have waited, if the first of them has been written.
+    pub(crate) fn take_requests(&mut self) -> Option<Requests> {
+        let is_written = self.requests.count > 0 && self.first_ends <= self.written;
+        is_written.then(|| std::mem::take(&mut self.requests))
+    }
+
     /// Notes that the first `count` waiting bytes have been written.
     pub(crate) fn advance(&mut self, count: usize) {
         self.written += count;
@@ -48,6 +82,7 @@ impl Mailbox {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         (self.written, self.frames, self.begin) = (0, 0, 0);
+        self.requests = Requests::default();
     }
 
     /// Puts what a writer could not write back in front of what has been appended since.
@@ -56,8 +91,14 @@ impl Mailbox {
         if unwritten.written > COMPACT {
             unwritten.bytes.drain(..unwritten.written);
             unwritten.begin -= unwritten.written;
+            unwritten.first_ends = unwritten.first_ends.saturating_sub(unwritten.written);
             unwritten.written = 0;
         }
+        if unwritten.requests.count == 0 && self.requests.count > 0 {
+            unwritten.requests.since = self.requests.since;
+            unwritten.first_ends = unwritten.bytes.len() + self.first_ends - self.written;
+        }
+        unwritten.requests.count += self.requests.count;
         unwritten.bytes.extend_from_slice(self.waiting());
         // It may be that it waits for long, and that its buffer was made for much more.
         if unwritten.bytes.capacity() / 4 > unwritten.bytes.len().max(LITTLE) {
@@ -82,9 +123,21 @@ impl Mailbox {
 pub struct Spare {
     buffers: Vec<Vec<u8>>,
     bytes: usize,
+    requests: Option<Requests>,
 }
 
 impl Spare {
+    /// The requests that the last flush has written, with those that came until the first of them was.
+    pub fn take_requests(&mut self) -> Option<Requests> {
+        self.requests.take()
+    }
+
+    pub(crate) fn wrote(&mut self, requests: Option<Requests>) {
+        let Some(Requests { count, since }) = requests else { return };
+        let earlier = self.requests.get_or_insert(Requests { count: 0, since });
+        earlier.count += count;
+    }
+
     /// An empty buffer, with room if one is kept.
     fn buffer(&mut self) -> Vec<u8> {
         let buffer = self.buffers.pop().unwrap_or_default();
@@ -140,6 +193,44 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn every_request_is_counted_once_with_the_time_of_a_real_one(
+            turns in vec((0_usize..3, 0_usize..COMPACT, any::<bool>()), 1..15),
+        ) {
+            let (mut mailbox, mut now) = (Mailbox::default(), 0);
+            let (mut ends, mut end, mut written) = (Vec::new(), 0, 0);
+            let mut counted = 0;
+            for (requests, count, more) in turns.into_iter().chain([(0, usize::MAX, false)]) {
+                let mut taken = std::mem::take(&mut mailbox);
+                // Some come before it is written, others meanwhile.
+                for _ in 0..requests {
+                    let to = if more { &mut mailbox } else { &mut taken };
+                    let before = to.bytes.len();
+                    to.put(|out| put_message(out, 300_000, |out| out.resize(out.len() + 300_000, 7)));
+                    to.count_request(|| Millis(now));
+                    end += to.bytes.len() - before;
+                    ends.push((end, Millis(now)));
+                    now += 1;
+                }
+                let count = count.min(taken.queued());
+                taken.advance(count);
+                written += count;
+                if let Some(Requests { count, since }) = taken.take_requests() {
+                    prop_assert_eq!(since, ends[counted].1, "the first that was not counted");
+                    prop_assert!(ends[counted].0 <= written, "it is written");
+                    counted += count as usize;
+                } else if let Some((end, _)) = ends.get(counted) {
+                    prop_assert!(*end > written, "the first that was not counted is written");
+                }
+                mailbox.put_back(taken);
+            }
+            // What came while the last was written waits.
+            let mut rest = std::mem::take(&mut mailbox);
+            rest.advance(rest.queued());
+            counted += rest.take_requests().map_or(0, |requests| requests.count as usize);
+            prop_assert_eq!(counted, ends.len());
+        }
+
         #[test]
         fn the_frames_that_nobody_has_begun_are_counted(
             lengths in vec(prop_oneof![0_usize..200, 65_000_usize..70_000, Just(COMPACT)], 1..20),

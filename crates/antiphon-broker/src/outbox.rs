@@ -25,6 +25,8 @@ pub struct Outbox<X> {
     /// Nodes that did not say in time what was asked of all, so that their sessions were left out, each named once. To be
     /// logged. The driver empties it.
     pub unheard: Vec<NodeId>,
+    /// Writes a session at once, if the driver can: before a call that goes on for long, what somebody waits for.
+    pub urgent: Option<fn(&Session<X>)>,
     /// Buffers for what is appended, and of what was flushed.
     pub spare: Spare,
     /// To be ended before the call returns, once no lock is held.
@@ -38,6 +40,7 @@ impl<X> Default for Outbox<X> {
             lost: Vec::new(),
             notes: Vec::new(),
             unheard: Vec::new(),
+            urgent: None,
             spare: Spare::default(),
             doomed: Vec::new(),
         }

@@ -63,21 +63,12 @@ impl Properties {
 
     /// Gives a property a value, or takes it away.
     fn set(&mut self, key: &Arc<str>, value: Option<Arc<str>>) {
-        let place = self.0.binary_search_by(|(other, _)| other.cmp(key));
-        match (place, value) {
-            (Ok(place), Some(value)) => self.0[place].1 = value,
-            (Err(place), Some(value)) => {
-                self.change(|all| all.insert(place, (key.clone(), value)));
-            }
-            (Ok(place), None) => self.change(|all| drop(all.remove(place))),
-            (Err(_), None) => {}
-        }
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut Vec<(Arc<str>, Arc<str>)>)) {
-        let mut all = std::mem::take(&mut self.0).into_vec();
-        change(&mut all);
-        self.0 = all.into();
+        let mut all = BTreeMap::from_iter(std::mem::take(&mut self.0));
+        match value {
+            Some(value) => all.insert(key.clone(), value),
+            None => all.remove(key),
+        };
+        self.0 = all.into_iter().collect();
     }
 
     /// All properties, in key order.

@@ -2,6 +2,8 @@
 //!
 //!     antiphon-costs instructions            compare the instructions of hot paths with the figures that are kept
 //!     antiphon-costs instructions --update   keep the figures of now
+//!     antiphon-costs memory                  what sessions and handlers take, and how long a path is looked for
+//!     antiphon-costs filters                 how long a request to a filter takes
 //!
 //! | module | holds |
 //! |---|---|
@@ -9,13 +11,16 @@
 //! | `cases` | the hot paths |
 //! | `counting` | how instructions are counted |
 //! | `figures` | the figures that are kept, and what differs from them |
+//! | `memory`, `filters` | what is not counted but measured, and depends on the machine |
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod cases;
 mod counting;
 mod figures;
+mod filters;
 mod fleet;
+mod memory;
 
 use std::env;
 use std::process::ExitCode;
@@ -26,6 +31,8 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["instructions"] => figures::check(),
         ["instructions", "--update"] => figures::update(),
+        ["memory"] => memory::measure(),
+        ["filters"] => filters::measure(),
         ["case", name] => cases::run(name),
         _ => Err(USAGE.to_owned()),
     };
@@ -38,4 +45,4 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: antiphon-costs instructions [--update]";
+const USAGE: &str = "usage: antiphon-costs instructions [--update] | memory | filters";

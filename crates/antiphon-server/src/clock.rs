@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use antiphon_broker::Millis;
 
 /// Counts from the moment at which it was made.
+#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     origin: Instant,
 }

@@ -7,6 +7,7 @@
 //! Bytes to the socket are written by whoever caused them (see `flush`); this task is told when it must wait until
 //! the socket takes more, and when there is nothing left to write.
 
+mod aside;
 mod event;
 
 use std::future::Future;
@@ -14,7 +15,6 @@ use std::future::poll_fn;
 use std::mem;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
@@ -27,7 +27,6 @@ use antiphon_broker::Authentication;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Decoder;
 use tokio::task::JoinHandle;
-use tokio::task::yield_now;
 use tokio::time::Sleep;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -48,6 +47,7 @@ use crate::security::Updates;
 use crate::shared::Shared;
 use crate::socket::Signal;
 use crate::socket::Socket;
+use crate::turns::Turn;
 
 /// For how long a connection that is over may take to read its last bytes and close.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     dialogue: Dialogue,
     inbound: Inbound,
     task: Option<Waker>,
+    /// What it waits for after it has said much.
+    turn: Option<Turn>,
     /// Runs while the socket is full, and since when it is.
     stall: Option<(Pin<Box<Sleep>>, Instant)>,
     /// Dropped last, when the socket is closed.
@@ -81,11 +83,13 @@ impl Connection {
                 decoder,
                 asking: None,
                 updating: None,
+                aside: None,
                 weary: false,
                 over: None,
             },
             inbound,
             task: None,
+            turn: None,
             stall: None,
             _admission: admission,
         }
@@ -97,7 +101,8 @@ impl Connection {
         self.inbound.take_rest(|bytes| dialogue.take(bytes));
         poll_fn(|cx| self.poll_serve(cx)).await;
         let ends = self.dialogue.over == Some(Over::Ended);
-        if ends && timeout(LINGER, self.settle()).await.is_err() {
+        // Apart, because most sessions are not about to end, and would hold the room for it.
+        if ends && Box::pin(timeout(LINGER, self.settle())).await.is_err() {
             debug!(session = %self.dialogue.place.session.id(), "closed a socket that did not settle");
         }
         self.dialogue.socket.shut_down(Shutdown::Both);
@@ -108,36 +113,51 @@ impl Connection {
         if self.poll_written(cx).is_ready() {
             self.dialogue.written();
         }
+        let mut taken = 0;
         for _ in 0..READS_PER_POLL {
             if self.dialogue.over.is_some() {
                 return Poll::Ready(());
             }
+            if let Some(turn) = &mut self.turn {
+                // There is no error as long as the runtime is there.
+                let _ = ready!(Pin::new(turn).poll(cx));
+                self.turn = None;
+            }
             let dialogue = &mut self.dialogue;
-            if mem::take(&mut dialogue.weary) {
-                self.inbound.take_rest(|bytes| dialogue.take(bytes));
-                if dialogue.weary {
-                    return stand_back(cx);
-                }
-                continue;
-            }
-            if dialogue.asking.is_some() || dialogue.updating.is_some() {
+            if dialogue.waits() {
                 ready!(dialogue.poll_answered(cx));
-                // What came behind the question waited.
-                self.inbound.take_rest(|bytes| dialogue.take(bytes));
+            } else if !mem::take(&mut dialogue.weary) {
+                match self.inbound.poll_read(cx, |bytes| dialogue.take(bytes)) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => dialogue.lose(&"the stream ended without a close frame"),
+                    Poll::Ready(Err(error)) => dialogue.lose(&error),
+                    Poll::Ready(Ok(read)) => taken += read,
+                }
+                if taken >= READ || dialogue.weary {
+                    return self.stand_back(cx);
+                }
                 continue;
             }
-            match self.inbound.poll_read(cx, |bytes| dialogue.take(bytes)) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => self.dialogue.lose(&"the stream ended without a close frame"),
-                Poll::Ready(Err(error)) => self.dialogue.lose(&error),
-                Poll::Ready(Ok(read)) if read >= READ || self.dialogue.weary => {
-                    return stand_back(cx);
-                }
-                Poll::Ready(Ok(_)) => {}
+            // What was read before, and waited.
+            self.inbound.take_rest(|bytes| dialogue.take(bytes));
+            if dialogue.weary {
+                return self.stand_back(cx);
             }
         }
         // Others have their turn; this one comes again.
         cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Everybody who has less to say goes first, and all are told what they have been answered.
+    fn stand_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        flush::write_own_list();
+        let mut turn = self.dialogue.shared.turns.wait();
+        if Pin::new(&mut turn).poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        } else {
+            self.turn = Some(turn);
+        }
         Poll::Pending
     }
 
@@ -192,6 +212,8 @@ struct Dialogue {
     asking: Option<Asking>,
     /// Nothing of the session is read while a change that it asked for is under way.
     updating: Option<JoinHandle<()>>,
+    /// Nothing of the session is read while a message of it is served elsewhere.
+    aside: Option<JoinHandle<Option<End>>>,
     /// What is left of the last read waits for its next turn.
     weary: bool,
     over: Option<Over>,
@@ -207,24 +229,32 @@ enum Over {
 }
 
 impl Dialogue {
-    /// Handles every whole frame at the front of `bytes` and returns how many bytes they had.
+    /// Handles every whole frame at the front of `bytes`, if there are not too many, and returns how many bytes they had.
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         let mut outbox = flush::delivery();
         let (used, end) = self.take_frames(bytes, &mut outbox);
+        self.obey(end, &mut outbox);
+        self.shared.audit.take(&mut outbox.notes, Some(self.place.session.id()));
+        used
+    }
+
+    /// Does what follows from the last message.
+    fn obey(&mut self, end: Option<End>, outbox: &mut Outbox) {
         match end {
             None => {}
             Some(End::Ask(authentication)) => self.ask(authentication),
             Some(End::Update(update)) => {
                 self.updating = Some(Updates::begin(&self.shared, &self.place.session, update));
             }
+            Some(End::Aside(message)) => {
+                self.aside = Some(aside::begin(&self.shared, &self.place, message));
+            }
             Some(End::Rest) => self.weary = true,
             Some(End::ByBroker) => self.over = Some(Over::Ended),
             Some(End::GivenUp) => self.replaced(),
-            Some(End::Close(reason)) => self.close(reason, &mut outbox),
+            Some(End::Close(reason)) => self.close(reason, outbox),
             Some(End::Lose(why)) => self.lose(&why),
         }
-        self.shared.audit.take(&mut outbox.notes, Some(self.place.session.id()));
-        used
     }
 
     fn take_frames(&mut self, bytes: &mut [u8], outbox: &mut Outbox) -> (usize, Option<End>) {
@@ -235,7 +265,7 @@ impl Dialogue {
             return (0, Some(End::GivenUp));
         }
         let mut used = 0;
-        loop {
+        for _ in 0..FRAMES_PER_TURN {
             let end = match decoder.next(&mut bytes[used..]) {
                 Ok(None) => return (used, None),
                 Ok(Some((length, event))) => {
@@ -251,6 +281,12 @@ impl Dialogue {
                 return (used, end);
             }
         }
+        (used, Some(End::Rest))
+    }
+
+    /// Whether the session waits for something before its next message.
+    fn waits(&self) -> bool {
+        self.asking.is_some() || self.updating.is_some() || self.aside.is_some()
     }
 
     fn ask(&mut self, authentication: Box<Authentication>) {
@@ -261,6 +297,12 @@ impl Dialogue {
 
     /// Ready when the session has been told what it waits for.
     fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(aside) = &mut self.aside {
+            // Its task is not cancelled and does not panic.
+            let end = ready!(Pin::new(aside).poll(cx)).unwrap_or(None);
+            self.aside = None;
+            self.obey(end, &mut flush::delivery());
+        }
         if let Some(updating) = &mut self.updating {
             // A panic in it was told where it was caught.
             let _ = ready!(Pin::new(updating).poll(cx));
@@ -322,15 +364,6 @@ impl Dialogue {
     }
 }
 
-/// Everybody who is ready or has something to read goes first, and all are told what they have been answered: a turn that
-/// was long must not be followed by another one of the same session.
-fn stand_back(cx: &mut Context<'_>) -> Poll<()> {
-    flush::write_own_list();
-    // Its waker is kept until the sockets were looked at, which a mere wake-up does not wait for.
-    let _ = pin!(yield_now()).poll(cx);
-    Poll::Pending
-}
-
 impl Drop for Dialogue {
     fn drop(&mut self) {
         self.lose(&"its task ended before it");
@@ -343,6 +376,10 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A socket with more to read than this waits until others had their turn.
 const READS_PER_POLL: usize = 4;
+
+/// A session with more to say at once than this waits until others had their turn. A full read of requests with a hundred bytes
+/// has a few more, one of pings thirty times as many.
+const FRAMES_PER_TURN: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -52,7 +52,9 @@ pub(crate) struct Delivery(Outbox);
 /// An empty outbox for one call of the broker or a few.
 pub(crate) fn delivery() -> Delivery {
     // With the room of the one that this thread delivered last.
-    Delivery(OUTBOX.take())
+    let mut outbox = OUTBOX.take();
+    outbox.urgent = Some(write);
+    Delivery(outbox)
 }
 
 impl Deref for Delivery {
@@ -117,6 +119,9 @@ fn write_with(spare: &mut Spare, session: &Session) {
             None => Ok(bytes.len()),
         }
     });
+    if let Some(requests) = spare.take_requests() {
+        line.waits().over(requests);
+    }
     let socket = used.flatten().unwrap_or_else(|| line.socket());
     match flushed {
         Flush::Done => {}

@@ -178,7 +178,7 @@ fn open(
         token,
         now: shared.clock.now(),
     };
-    let line = Line::new(Arc::clone(socket));
+    let line = Line::new(Arc::clone(socket), Arc::clone(&shared.waits));
     let mut outbox = flush::delivery();
     let opened = shared.broker.open(opening, line, &mut outbox);
     shared.audit.take(&mut outbox.notes, None);

@@ -53,6 +53,7 @@ mod shared;
 mod socket;
 mod tasks;
 mod tls;
+mod turns;
 mod upgrade;
 
 pub use config::AuditConfig;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use antiphon_broker::Connection;
 use parking_lot::RwLock;
 
+use crate::operations::waits::Waits;
 use crate::socket::Signal;
 use crate::socket::Socket;
 
 /// Where a session's bytes go.
-pub(crate) struct Line(RwLock<Present>);
+pub(crate) struct Line {
+    present: RwLock<Present>,
+    waits: Arc<Waits>,
+}
 
 struct Present {
     /// The number of the connection; `None` for the first one.
@@ -19,26 +23,31 @@ struct Present {
 
 impl Line {
     /// The first connection of a session.
-    pub(crate) fn new(socket: Arc<Socket>) -> Self {
-        Self(RwLock::new(Present { connection: None, socket }))
+    pub(crate) fn new(socket: Arc<Socket>, waits: Arc<Waits>) -> Self {
+        Self { present: RwLock::new(Present { connection: None, socket }), waits }
+    }
+
+    /// Where the waits of its requests are counted.
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// Puts another connection in place of the present one, whose task hears of it.
     pub(crate) fn replace(&self, connection: Connection, socket: Arc<Socket>) {
         let new = Present { connection: Some(connection), socket };
-        let old = std::mem::replace(&mut *self.0.write(), new);
+        let old = std::mem::replace(&mut *self.present.write(), new);
         old.socket.raise(Signal::GivenUp);
     }
 
     /// The socket of a connection, unless it was replaced.
     pub(crate) fn socket_of(&self, connection: Connection) -> Option<Arc<Socket>> {
-        let present = self.0.read();
+        let present = self.present.read();
         let is_present = present.connection.is_none_or(|present| present == connection);
         is_present.then(|| Arc::clone(&present.socket))
     }
 
     /// The socket of the present connection.
     pub(crate) fn socket(&self) -> Arc<Socket> {
-        Arc::clone(&self.0.read().socket)
+        Arc::clone(&self.present.read().socket)
     }
 }

@@ -7,6 +7,7 @@ use antiphon_broker::BrokerConfig;
 use antiphon_wire::ids::NodeId;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::auth::Authenticators;
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::door::Door;
 use crate::line::Line;
 use crate::operations::audit::Audit;
 use crate::operations::figures::Figures;
+use crate::operations::waits::Waits;
 use crate::readiness::Ready;
 use crate::security::Contents;
 use crate::security::Home;
@@ -23,6 +25,7 @@ use crate::security::Store;
 use crate::security::StoreError;
 use crate::security::Updates;
 use crate::tls::Acceptors;
+use crate::turns::Turns;
 use crate::upgrade::Rules;
 
 /// What all connections of a server have in common.
@@ -30,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) broker: Broker<Line>,
     pub(crate) authenticators: Authenticators,
     pub(crate) figures: Figures,
+    pub(crate) waits: Arc<Waits>,
     pub(crate) audit: Audit,
     pub(crate) updates: Updates,
     pub(crate) clock: Clock,
@@ -42,6 +46,12 @@ pub(crate) struct Shared {
     pub(crate) rules: ArcSwap<Rules>,
     pub(crate) door: Arc<Door>,
     pub(crate) acceptors: Acceptors,
+    /// Of sessions that have more to say than others.
+    pub(crate) turns: Arc<Turns>,
+    /// Of connections that want to become sessions.
+    pub(crate) handshake_turns: Arc<Turns>,
+    /// For messages that take long: one at a time.
+    pub(crate) aside: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -58,16 +68,21 @@ impl Shared {
         let authenticators = Authenticators::new(&config, store.clone())?;
         let home = Home::new(store, config.dev);
         let Contents { security, principals } = home.contents();
+        let clock = Clock::start();
         Ok(Self {
             authenticators,
             updates: Updates::new(home),
             figures: Figures::new(),
-            clock: Clock::start(),
+            waits: Arc::new(Waits::new(clock)),
+            clock,
             maximum_message: config.limits.maximum_message,
             readiness: Ready::new(),
             rules: ArcSwap::from_pointee(Rules::new(&config)),
             door: Arc::new(Door::new(&config.limits)),
             acceptors,
+            turns: Turns::new(1),
+            handshake_turns: Turns::new(HANDSHAKES_AT_ONCE),
+            aside: Arc::new(Semaphore::new(1)),
             broker: Broker::new(BrokerConfig {
                 node,
                 notes: audit.is_on(),
@@ -82,6 +97,9 @@ impl Shared {
         })
     }
 }
+
+/// Steps of handshakes between two turns of everybody else: each takes some microseconds, and some hundred with TLS.
+const HANDSHAKES_AT_ONCE: usize = 2;
 
 /// What the configuration says to the broker.
 pub(crate) fn broker_config(config: &Config) -> BrokerConfig {

@@ -79,7 +79,8 @@ impl Tasks {
             Ok(admission) => {
                 let shared = Arc::clone(&self.shared);
                 shared.figures.connections.fetch_add(1, Relaxed);
-                self.handshakes.spawn(handshake(shared, arrival, admission));
+                let turns = Arc::clone(&shared.handshake_turns);
+                self.handshakes.spawn(turns.pace(handshake(shared, arrival, admission)));
             }
             Err(why) => {
                 door.turn_away(&arrival.stream, arrival.tls.is_none(), why);

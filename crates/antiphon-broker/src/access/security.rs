@@ -127,6 +127,11 @@ impl Security {
         self
     }
 
+    /// Takes that back; false if the path was not isolated.
+    pub fn unisolate(&mut self, path: &str) -> bool {
+        self.isolated.remove(&normalised(path))
+    }
+
     /// Sets the roles that all sessions with a principal get besides their own.
     #[must_use]
     pub fn named_sessions(mut self, roles: &[&str]) -> Self {

@@ -25,7 +25,6 @@ use crate::pending::UNANSWERED;
 use crate::session::Session;
 use crate::stats::Counts;
 use crate::stats::End;
-use crate::time::millis;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn answer(
@@ -94,8 +93,8 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let (end, outcome) = ending;
-        let taken = request.deadline.0.saturating_sub(millis(request.timeout));
-        let took = Some(self.now.0.saturating_sub(taken));
+        let came = request.deadline.before(request.timeout);
+        let took = Some(self.now.0.saturating_sub(came.0));
         let ending = Ending { end, responder: self.session.id(), outcome, took };
         let limits = &self.policy.limits;
         self.broker.complete(request, &ending, (&mut self.counts, limits), outbox);

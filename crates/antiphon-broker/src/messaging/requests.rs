@@ -214,6 +214,12 @@ impl<X> Batch<'_, X> {
         // The number of sessions is bounded far below 2^32.
         let count = recipients.len() as u32;
         self.respond(conversation, &Sent::To(count), outbox);
+        if recipients.len() > MANY
+            && let Some(write) = outbox.urgent
+        {
+            // The sender need not wait until all the others have their request.
+            write(self.session);
+        }
         for recipient in &recipients {
             let Err(why) = self.hand_to_session(recipient, &request, outbox) else { continue };
             let error = match why {
@@ -353,6 +359,9 @@ pub(crate) fn overloaded_recipient(limit: Limit) -> ServiceError {
 }
 
 pub(crate) const NOT_DELIVERED: &str = "the request was not delivered";
+
+/// To hand a request to so many takes longer than to write to a socket.
+const MANY: usize = 256;
 
 /// How often a path is looked up whose handlers have all just gone: a thread that loses the processor in between may find
 /// that those who came meanwhile have gone too.

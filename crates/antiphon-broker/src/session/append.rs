@@ -10,6 +10,7 @@ use antiphon_wire::service::events::CloseReason;
 use parking_lot::MutexGuard;
 
 use crate::config::Limits;
+use crate::mailbox::Spare;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::MAX_PENDING;
@@ -104,7 +105,7 @@ impl<X> Session<X> {
             return false;
         }
         let conversation = state.next_notice();
-        state.mailbox.furnish(&mut outbox.spare);
+        state.furnish(&mut outbox.spare);
         let touched = state.append(expected, |out| put(out, conversation));
         drop(state);
         self.report(touched, outbox);
@@ -151,10 +152,12 @@ impl<X> Session<X> {
         }
         self.next_deadline.fetch_min(request.deadline.0, Relaxed);
         request.sequence = state.next_sequence();
+        let came = (request.deadline, request.timeout);
         let conversation = state.pending.insert(request);
         self.count_pending(&state);
-        state.mailbox.furnish(&mut outbox.spare);
+        state.furnish(&mut outbox.spare);
         let touched = state.append(expected, |out| put(out, conversation));
+        state.mailbox.count_request(|| came.0.before(came.1));
         drop(state);
         self.report(touched, outbox);
         Ok(())
@@ -168,6 +171,13 @@ impl<X> Session<X> {
 }
 
 impl<X> State<X> {
+    /// Gets a buffer for what is appended next, unless it is only kept, which may be for long.
+    fn furnish(&mut self, spare: &mut Spare) {
+        if self.connected {
+            self.mailbox.furnish(spare);
+        }
+    }
+
     /// Appends a ping, and returns its conversation.
     pub(super) fn put_ping(&mut self) -> ConversationId {
         let conversation = self.next_notice();

@@ -39,6 +39,7 @@ impl<X> Session<X> {
         loop {
             drop(state);
             let outcome = write_all(&mut mail, &mut |bytes| write(connection, bytes));
+            spare.wrote(mail.take_requests());
             state = self.state.lock();
             if state.connection != connection {
                 // What was on its way to the old connection is sent anew on the other one.

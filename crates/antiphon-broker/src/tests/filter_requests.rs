@@ -1,5 +1,7 @@
 //! Requests to a filter: the count first, then exactly as many outcomes.
 
+use std::cell::RefCell;
+
 use antiphon_wire::codec::put_bytes;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
@@ -14,7 +16,10 @@ use antiphon_wire::service::messaging::Sent;
 use crate::BrokerConfig;
 use crate::Limits;
 use crate::Outbox;
+use crate::Session;
+use crate::Spare;
 use crate::filter::Filter;
+use crate::takes_long;
 use crate::tests::world::EVERYTHING;
 use crate::tests::world::Received;
 use crate::tests::world::World;
@@ -23,6 +28,7 @@ use crate::tests::world::decoded;
 use crate::tests::world::encoded;
 use crate::tests::world::hello;
 use crate::tests::world::outcome;
+use crate::tests::world::read_all;
 use crate::tests::world::request;
 use crate::tests::world::response;
 use crate::tests::world::world;
@@ -240,16 +246,51 @@ fn a_session_that_opens_later_is_not_among_the_matches() {
 }
 
 #[test]
-fn a_batch_with_a_regular_expression_is_dear_and_others_are_not() {
+fn a_filter_with_a_regular_expression_takes_long_and_others_do_not() {
+    for (filter, expected) in [
+        ("$Principal is 'x'", false),
+        ("$Principal matches '('", true),
+        ("$Principal MATCHes'('", true),
+        ("$Principal is 'match'", false),
+    ] {
+        let value = hello();
+        let body = SendToFilter { conversation: ConversationId(9), filter, path: "p", value };
+        let send = request(Service::MessagingFilterSend.number(), 5, &encoded(&body));
+        assert_eq!(takes_long(&send), expected, "{filter}");
+        // The two octets of this one's number.
+        assert_eq!(takes_long(&[&[0, 0xbd, 1], filter.as_bytes()].concat()), expected, "{filter}");
+        assert!(!takes_long(&[&[0, 85, 1], filter.as_bytes()].concat()), "{filter}");
+    }
+}
+
+thread_local! {
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+#[test]
+fn a_sender_that_asks_many_is_written_the_count_before_they_have_their_request() {
+    let write = |session: &Session<()>| {
+        session.flush(&mut Spare::default(), |_, some| {
+            WRITTEN.with_borrow_mut(|written| written.extend_from_slice(some));
+            Ok(some.len())
+        });
+    };
     let mut w = World::new();
     let sender = w.open("alice");
-    for (filter, dear) in [("$Principal is 'x'", false), ("$Principal matches '('", true)] {
-        let body =
-            SendToFilter { conversation: ConversationId(9), filter, path: "p", value: hello() };
-        let message = request(Service::MessagingFilterSend.number(), 5, &encoded(&body));
-        let mut outbox = Outbox::default();
-        let mut batch = w.broker.batch(&sender.session, w.now);
-        batch.message(&message, &mut outbox);
-        assert_eq!(batch.was_dear(), dear, "{filter}");
-    }
+    let others: Vec<_> = (0..300).map(|_| w.open("bob")).collect();
+    w.outbox.touched.clear();
+    w.outbox.urgent = Some(write);
+    w.send_to_filter(&sender, 5, "not $Principal is 'carol'");
+    let mut written = WRITTEN.take();
+    assert_eq!(read_all(&mut written), [response(5, &Sent::To(301))]);
+    assert!(others.iter().all(|other| other.received().len() == 1));
+    // The sender is one of them, and is listed to be written again.
+    let last = w.outbox.touched.iter().rposition(|session| session.id() == sender.id());
+    assert!(last > Some(0));
+    assert_eq!(sender.received().len(), 1);
+
+    let few = others[..200].iter().map(|other| format!("'{}'", other.id())).collect::<Vec<_>>();
+    w.send_to_filter(&sender, 6, &format!("$SessionId in [{}]", few.join(",")));
+    assert!(WRITTEN.take().is_empty(), "it is not worth a write");
+    assert_eq!(sender.received(), [response(6, &Sent::To(200))]);
 }

@@ -59,6 +59,12 @@ pub(crate) fn change(
     Ok(())
 }
 
+/// A path as a store keeps it.
+pub(crate) fn normalised(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// Says which of these roles are no more than names.
 pub(crate) fn mention_undefined<'r>(
     contents: &Contents,

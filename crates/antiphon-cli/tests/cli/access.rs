@@ -142,7 +142,7 @@ fn questions_that_make_no_sense_are_explained() {
     assert_snapshot!(explain(&["", "register"]), @r#"
     exit 1
     stderr:
-    error: the store does not let anonymous clients in; --role says what another authenticator gives them, policy = "allow" in [anonymous] lets them in
+    error: the store does not let anonymous clients in; --role says what another authenticator gives them, `antiphon access anonymous allow` lets them in
     "#);
     assert_snapshot!(explain(&["admin", "lock"]), @"
     exit 1

@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod contexts;
 mod demo;
+mod everybody;
 mod fifo;
 mod handle;
 mod init;

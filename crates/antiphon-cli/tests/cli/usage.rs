@@ -9,7 +9,7 @@ use crate::process::check_refused;
 use crate::process::run;
 
 /// All commands.
-const COMMANDS: [&[&str]; 44] = [
+const COMMANDS: [&[&str]; 51] = [
     &["demo"],
     &["serve"],
     &["request"],
@@ -50,8 +50,15 @@ const COMMANDS: [&[&str]; 44] = [
     &["role", "clear"],
     &["role", "include"],
     &["role", "exclude"],
+    &["role", "default"],
     &["access"],
     &["access", "explain"],
+    &["access", "show"],
+    &["access", "isolate"],
+    &["access", "unisolate"],
+    &["access", "anonymous"],
+    &["access", "trust"],
+    &["access", "distrust"],
     &["completions"],
     &["man"],
 ];
@@ -87,7 +94,7 @@ fn version_and_help_are_not_errors() {
       context      Keep settings of connections under names
       principal    Manage who may log in
       role         Manage what roles permit
-      access       Ask who may do what
+      access       Manage what holds for all sessions, and ask who may do what
       completions  Print a script that completes commands in a shell
       man          Print the manual page, or write the pages of all commands
       help         Print this message or the help of the given subcommand(s)

@@ -51,10 +51,16 @@ impl Good {
     }
 }
 
+impl Waits {
+    /// So many percent of the answers took no longer.
+    pub(crate) fn at(&self, percent: usize) -> Duration {
+        self.0[(self.0.len() - 1) * percent / 100]
+    }
+}
+
 impl fmt::Display for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |percent: usize| self.0[(self.0.len() - 1) * percent / 100];
-        let (count, median, p99, most) = (self.0.len(), at(50), at(99), at(100));
+        let (count, median, p99, most) = (self.0.len(), self.at(50), self.at(99), self.at(100));
         write!(f, "{count} answers, p50 {median:?}, p99 {p99:?}, longest {most:?}")
     }
 }

@@ -8,6 +8,7 @@ use antiphon_broker::Batch;
 use antiphon_broker::Connection as Number;
 use antiphon_broker::Next;
 use antiphon_broker::SecurityUpdate;
+use antiphon_broker::takes_long;
 use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::websocket::Event;
@@ -22,6 +23,7 @@ use crate::shared::Shared;
 use crate::socket::Signal;
 
 /// Which connection of which session this is.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(super) session: Arc<Session>,
     pub(super) number: Number,
@@ -48,7 +50,9 @@ pub(super) enum End {
     Ask(Box<Authentication>),
     /// The session has asked for a change of principals or roles.
     Update(Box<SecurityUpdate>),
-    /// One message has taken so long that others have their turn.
+    /// This message takes so long that it is served aside.
+    Aside(Vec<u8>),
+    /// It has said so much that others have their turn.
     Rest,
     /// The broker has ended the session.
     ByBroker,
@@ -72,12 +76,9 @@ pub(super) fn take_event(
     match event {
         Event::Message(message) => {
             trace!(session = %session.id(), bytes = message.len(), "message");
-            match shared.figures.timed(message, || batch.message(message, outbox)) {
-                Next::Continue => batch.was_dear().then_some(End::Rest),
-                Next::Closed => Some(End::ByBroker),
-                Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
-                Next::Authenticate(authentication) => Some(End::Ask(authentication)),
-                Next::UpdateSecurity(update) => Some(End::Update(update)),
+            match takes_long(message) {
+                true => Some(End::Aside(message.to_vec())),
+                false => take_message(shared, batch, message, outbox),
             }
         }
         Event::Fragment | Event::Pong => None,
@@ -89,6 +90,22 @@ pub(super) fn take_event(
             None
         }
         Event::Close(code) => Some(place.closed(code)),
+    }
+}
+
+/// Serves a message.
+pub(super) fn take_message(
+    shared: &Shared,
+    batch: &mut Batch<'_, Line>,
+    message: &[u8],
+    outbox: &mut Outbox,
+) -> Option<End> {
+    match shared.figures.timed(message, || batch.message(message, outbox)) {
+        Next::Continue => None,
+        Next::Closed => Some(End::ByBroker),
+        Next::Reconnect => Some(End::Lose("the client has lost messages unawares")),
+        Next::Authenticate(authentication) => Some(End::Ask(authentication)),
+        Next::UpdateSecurity(update) => Some(End::Update(update)),
     }
 }
 

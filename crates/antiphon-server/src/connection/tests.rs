@@ -195,3 +195,58 @@ async fn a_session_that_is_taken_up_while_it_is_authenticated_is_refused() {
     send(&mut back, &[PING]).await;
     expect(&mut back, PONG).await;
 }
+
+/// A session whose socket has more to read than one turn takes, and the client's end.
+async fn flooding(shared: &Arc<Shared>) -> (TcpStream, JoinHandle<()>) {
+    let (_, client, running) = served(shared, "v=29").await;
+    let mut pings = Vec::new();
+    (0..1_000).for_each(|_| put_masked_message(&mut pings, *b"mask", PING));
+    // Nobody else runs meanwhile.
+    while client.try_write(&pings).is_ok_and(|written| written == pings.len()) {}
+    (client, running)
+}
+
+#[tokio::test]
+async fn who_has_little_to_say_waits_for_few_turns_of_those_who_flood() {
+    const FLOODING: usize = 16;
+    let shared = Arc::new(shared());
+    let (_, mut client, _running) = served(&shared, "v=29").await;
+    let mut flooding = Vec::new();
+    for _ in 0..FLOODING {
+        flooding.push(self::flooding(&shared).await);
+    }
+    let (mut answered, mut scratch) = (Vec::new(), vec![0; 1 << 20]);
+    for _ in 0..20 {
+        send(&mut client, &[PING]).await;
+        expect(&mut client, PONG).await;
+        let took = flooding.iter().map(|(client, _)| client.try_read(&mut scratch).unwrap_or(0));
+        answered.push(took.sum::<usize>() / PONG.len());
+    }
+    // The first time all are in the middle of it. Then a round trip takes two or three rounds of the runtime.
+    let most = answered[2..].iter().copied().max();
+    assert!(most <= Some(4 * FRAMES_PER_TURN), "answered in one round trip: {answered:?}");
+    assert!(answered.iter().sum::<usize>() > FRAMES_PER_TURN, "nobody has flooded: {answered:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_takes_long_is_served_aside_and_only_its_session_waits() {
+    let shared = Arc::new(shared());
+    let (_, mut client, _running) = served(&shared, "v=29").await;
+    let (_, mut other, _running) = served(&shared, "v=29").await;
+    let somebody_elses = Arc::clone(&shared.aside).acquire_owned().await.unwrap();
+    let filter = b"\x00\x66\x08\x01\x19$Principal matches 'a+b+'\x01p\x06binary\x01x";
+    send(&mut client, &[filter, PING]).await;
+    for _ in 0..10 {
+        send(&mut other, &[PING]).await;
+        expect(&mut other, PONG).await;
+    }
+    let nothing = client.try_read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(nothing, Err(std::io::ErrorKind::WouldBlock));
+    drop(somebody_elses);
+    let mut head = [0; 4];
+    timeout(LINGER * 10, client.read_exact(&mut head)).await.unwrap().unwrap();
+    // Its answer, an error of conversation 8 for want of a permission, and only then what was sent behind it.
+    assert_eq!((head[0], &head[2..]), (0x82, &[7, 8][..]));
+    client.read_exact(&mut vec![0; usize::from(head[1]) - 2]).await.unwrap();
+    expect(&mut client, PONG).await;
+}

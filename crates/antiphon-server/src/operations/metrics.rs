@@ -30,6 +30,7 @@ use crate::operations::audit;
 use crate::operations::figures::seconds;
 use crate::operations::figures::snake;
 use crate::operations::process::Process;
+use crate::operations::waits::Waited;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
 
@@ -50,6 +51,7 @@ struct Snapshot {
     stats: Stats,
     paths: Vec<PathFigures>,
     connections: u64,
+    waited: Waited,
     failed: Vec<([String; 1], u64)>,
     turned_away: Vec<(Refused, u64)>,
     handshakes_waited: u64,
@@ -69,6 +71,7 @@ impl Snapshot {
             stats: shared.broker.stats(),
             paths: shared.broker.path_figures(),
             connections: figures.connections.load(Relaxed),
+            waited: shared.waits.waited(),
             failed: figures.failed.counts(),
             turned_away: shared.door.refusals().collect(),
             handshakes_waited: shared.door.waits(),
@@ -113,19 +116,13 @@ impl Snapshot {
         }
         let mut times = page.family(
             "antiphon_request_seconds",
-            "From handing a request to its recipient to the recipient's answer, in steps of a millisecond",
+            "How long requests wait to be written, and from handing them to their recipients to the answers, in steps of a millisecond",
             MetricType::Histogram,
         )?;
+        times.milliseconds(&[("part", "queue")], self.waited.milliseconds, self.waited.buckets)?;
         for figures in &self.paths {
-            let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
-            let buckets: Vec<_> = bounds.zip(figures.answers).collect();
             let labels = [row(figures)[0], row(figures)[1], ("part", "handler")];
-            times.0.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
-                seconds(figures.milliseconds),
-                figures.answers.iter().sum(),
-                &buckets,
-                None,
-            )?;
+            times.milliseconds(&labels, figures.milliseconds, figures.answers)?;
         }
         let mut handlers = page.gauge("antiphon_handlers", "Handlers, by registered path")?;
         for figures in self.paths.iter().filter(|figures| figures.kind == Kind::Path) {
@@ -327,6 +324,23 @@ impl Family<'_> {
 
     fn seconds(&mut self, labels: Labels<'_>, value: f64) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)
+    }
+
+    /// A histogram with [`BOUNDS`].
+    fn milliseconds<const N: usize>(
+        &mut self,
+        labels: Labels<'_>,
+        sum: u64,
+        counts: [u64; N],
+    ) -> fmt::Result {
+        let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(counts).collect();
+        self.0.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+            seconds(sum),
+            counts.iter().sum(),
+            &buckets,
+            None,
+        )
     }
 
     fn value(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {

@@ -9,6 +9,7 @@
 //! | `answers` | which path gets which answer |
 //! | `metrics` | figures as OpenMetrics text |
 //! | `figures` | what the server itself counts; the broker counts requests and sessions |
+//! | `waits` | how long requests wait to be written |
 //! | `process` | memory and files of the process, from the system |
 //! | `audit` | the log of who did what |
 
@@ -17,6 +18,7 @@ pub(crate) mod audit;
 pub(crate) mod figures;
 mod metrics;
 mod process;
+pub(crate) mod waits;
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -64,7 +64,7 @@ fn without_values(message: &str) -> String {
 }
 
 const HEAD: &str = "\
-# Principals and roles of an Antiphon server. `antiphon principal` and `antiphon role` change it, and so may you: a
+# Principals and roles of an Antiphon server. `antiphon principal`, `role` and `access` change it, and so may you: a
 # running server takes changes over when it gets SIGHUP. Commands write the file anew, without your comments.
 
 ";

@@ -257,6 +257,7 @@ async fn figures_say_what_was_done() {
         (format!("antiphon_requests_total{{kind=\"path\",{path},outcome=\"responded\"}}"), 3.0),
         (format!("antiphon_handlers{{{path}}}"), 1.0),
         (format!("antiphon_request_seconds_count{{kind=\"path\",{path},part=\"handler\"}}"), 3.0),
+        ("antiphon_request_seconds_count{part=\"queue\"}".to_owned(), 4.0),
         ("antiphon_requests_accepted_total{kind=\"path\"}".to_owned(), 4.0),
         ("antiphon_requests_ended_total{outcome=\"responded\"}".to_owned(), 3.0),
         ("antiphon_requests_in_flight".to_owned(), 1.0),

@@ -53,7 +53,7 @@ impl Held {
             }
             _ if more.is_empty() => Err(Failure::usage(
                 "the store does not let anonymous clients in; --role says what another authenticator \
-                 gives them, policy = \"allow\" in [anonymous] lets them in",
+                 gives them, `antiphon access anonymous allow` lets them in",
             )),
             Anonymous::Deny | Anonymous::Abstain => Ok(()),
         }

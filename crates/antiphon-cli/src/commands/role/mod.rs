@@ -1,5 +1,6 @@
 //! `antiphon role`: what the roles of the security store permit.
 
+mod everybody;
 mod parts;
 mod scope;
 mod show;
@@ -15,8 +16,10 @@ use serde_json::json;
 use crate::arguments::store::StoreFlags;
 use crate::arguments::store::change;
 use crate::arguments::store::mention_undefined;
+use crate::arguments::store::normalised;
+use crate::commands::role::everybody::Everybody;
+pub(crate) use crate::commands::role::everybody::Sessions;
 use crate::commands::role::parts::Parts;
-use crate::commands::role::parts::normalised;
 use crate::commands::role::scope::Edit;
 use crate::commands::role::scope::ScopeFlags;
 use crate::exit::Exit;
@@ -68,6 +71,7 @@ enum Command {
     /// Take included roles out of a role
     #[command(after_help = EXAMPLES)]
     Exclude(Others),
+    Default(Everybody),
 }
 
 #[derive(Args)]
@@ -153,6 +157,7 @@ Examples:
   antiphon role set CASHIER --path tills/secret              nothing is permitted there
   antiphon role clear CASHIER tills/secret                   what holds for tills holds there again
   antiphon role revoke CLIENT SEND_TO_MESSAGE_HANDLER --default-path
+  antiphon role default anonymous --add GUEST                what every anonymous session gets
   antiphon role remove CASHIER";
 
 impl Arguments {
@@ -165,6 +170,7 @@ impl Arguments {
             | Command::Set(permissions) => &permissions.output,
             Command::Clear(clear) => &clear.output,
             Command::Include(others) | Command::Exclude(others) => &others.output,
+            Command::Default(default) => &default.output,
         }
     }
 }
@@ -184,6 +190,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure
         Command::Clear(arguments) => clear(arguments, output)?,
         Command::Include(arguments) => include(arguments, output)?,
         Command::Exclude(arguments) => exclude(arguments, output)?,
+        Command::Default(arguments) => everybody::roles(arguments, output)?,
     }
     Ok(Exit::Done)
 }
@@ -238,6 +245,10 @@ fn mention_holders(contents: &Contents, role: &str, output: Output) {
     let holders = contents.principals.iter().filter(|(_, other)| other.roles().contains(role));
     for (name, _) in holders {
         output.note(format_args!("the principal {name:?} still holds it"));
+    }
+    for sessions in Sessions::ALL.iter().filter(|sessions| sessions.roles(contents).contains(role))
+    {
+        output.note(format_args!("all {} sessions still get it", sessions.name()));
     }
 }
 

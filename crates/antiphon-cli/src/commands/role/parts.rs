@@ -46,12 +46,6 @@ impl Parts {
     }
 }
 
-/// A path as a role keeps it.
-pub(super) fn normalised(path: &str) -> String {
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    segments.collect::<Vec<_>>().join("/")
-}
-
 fn list<P: Copy>(permissions: &BTreeSet<P>) -> Vec<P> {
     permissions.iter().copied().collect()
 }

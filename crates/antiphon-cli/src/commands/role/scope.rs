@@ -6,8 +6,8 @@ use antiphon_server::security::access::GlobalPermission;
 use antiphon_server::security::access::PathPermission;
 use clap::Args;
 
+use crate::arguments::store::normalised;
 use crate::commands::role::parts::Parts;
-use crate::commands::role::parts::normalised;
 use crate::failure::Failure;
 
 /// Without a flag permissions are global ones.

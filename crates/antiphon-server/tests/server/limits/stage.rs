@@ -1,6 +1,8 @@
 //! A server with a limit, two sessions that ask and answer whatever others do, and a look at the figures.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
 
 use antiphon_server::Config;
 use antiphon_wire::ids::SessionId;
@@ -23,6 +25,8 @@ pub(super) struct Stage {
     operations: SocketAddr,
     handler: Client,
     sender: Client,
+    /// The longest that the two others took for a round trip.
+    slowest: Duration,
 }
 
 impl Stage {
@@ -34,13 +38,13 @@ impl Stage {
         config.limits.proxies.clear();
         config.operations.listen.0 = Some(any_port());
         // Pings would come between what is expected.
-        config.ping_period = std::time::Duration::ZERO;
+        config.ping_period = Duration::ZERO;
         let server = TestServer::with(|given| given.clone_from(&config));
         let operations = server.operations.unwrap();
         let mut handler = Client::open(server.address).await;
         register(&mut handler, "well").await;
         let sender = Client::open(server.address).await;
-        Self { server, config, operations, handler, sender }
+        Self { server, config, operations, handler, sender, slowest: Duration::ZERO }
     }
 
     /// Changes the limits while the server runs.
@@ -51,9 +55,11 @@ impl Stage {
 
     /// The two others ask and answer.
     pub(super) async fn go_on(&mut self) {
+        let asked = Instant::now();
         send(&mut self.sender, 5, "well", b"how are you").await;
         answer(&mut self.handler, b"how are you").await;
         assert!(self.sender.expect_message().await.ends_with(b"how are you"));
+        self.slowest = self.slowest.max(asked.elapsed());
     }
 
     pub(super) async fn open(&self) -> Client {
@@ -111,6 +117,19 @@ impl Stage {
         *values.get(name).unwrap_or_else(|| panic!("no {name} in {values:#?}")) as u64
     }
 }
+
+impl Drop for Stage {
+    /// How long others waited depends on the machine, so it counts only where somebody wants to know.
+    fn drop(&mut self) {
+        if std::env::var_os("ANTIPHON_MEASURE").is_some() && !std::thread::panicking() {
+            println!("others waited for {:?} at most", self.slowest);
+            assert!(self.slowest < SERVED_WITHIN, "others waited for {:?}", self.slowest);
+        }
+    }
+}
+
+/// Others are served within so long while somebody crosses a limit.
+const SERVED_WITHIN: Duration = Duration::from_millis(100);
 
 /// The next message is a refusal of `conversation` as overload, that says `why`.
 pub(super) async fn expect_overloaded(client: &mut Client, conversation: u8, why: &str) {
