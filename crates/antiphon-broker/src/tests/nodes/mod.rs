@@ -8,3 +8,4 @@ mod listeners;
 mod locks;
 mod requests;
 mod simulation;
+mod threads;
