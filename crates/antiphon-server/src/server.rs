@@ -192,7 +192,7 @@ impl Server {
         drop(listeners);
         shared.readiness.advance_to(Readiness::Draining);
         tasks.finish().await;
-        membership.leave().await;
+        membership.leave(&shared).await;
         shared.audit.write(|| Event::Stopped);
         shared.audit.settle();
         Ok(())

@@ -191,6 +191,19 @@ impl<X> Session<X> {
         self.id.node()
     }
 
+    /// Whether something is still to be written.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        let state = self.state.lock();
+        state.dirty || state.writing || state.queued() > 0
+    }
+
+    /// Whether it is the link to a node that is about to stop.
+    #[must_use]
+    pub fn node_is_leaving(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.is_leaving.load(Relaxed))
+    }
+
     /// As [`Session::flush`], for a link. `send` is handed a header and what follows it, and either takes both or fails:
     /// with [`io::ErrorKind::WouldBlock`] to be asked again after [`Session::unblock`]. After another failure both ends begin
     /// anew when the next transmission arrives, and there is nothing to be done about it.

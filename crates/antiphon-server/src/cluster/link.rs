@@ -86,7 +86,9 @@ impl Link {
             inbound.is_refused = true;
             self.part(shared);
         }
-        self.outbound.received(from, offset + bytes.len() as u64);
+        // Who leaves waits until all has arrived.
+        let is_awaited = self.session.node_is_leaving();
+        self.outbound.received(from, offset + bytes.len() as u64, is_awaited);
     }
 
     fn serve(&self, transmission: &[u8], shared: &Shared) -> Result<(), Broken> {
@@ -119,6 +121,12 @@ impl Link {
 
     pub(crate) const fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Whether all that was to be told has arrived.
+    pub(crate) fn has_settled(&self) -> bool {
+        let Carried { underway_bytes, is_blocked, .. } = self.outbound.carried();
+        underway_bytes == 0 && !is_blocked && !self.session.has_mail()
     }
 
     pub(crate) fn carried(&self) -> Carried {

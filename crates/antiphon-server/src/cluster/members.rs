@@ -74,6 +74,11 @@ impl Members {
         }
     }
 
+    /// Whether all that was to be told has arrived everywhere.
+    pub(crate) fn have_settled(&self) -> bool {
+        self.links.read().values().all(|link| link.has_settled())
+    }
+
     /// What each link has carried.
     pub(crate) fn carried(&self) -> BTreeMap<NodeId, Carried> {
         self.links.read().iter().map(|(node, link)| (*node, link.carried())).collect()

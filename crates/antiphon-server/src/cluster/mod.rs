@@ -38,6 +38,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 use tokio::time::timeout;
 use tracing::error;
 use tracing::info;
@@ -111,9 +112,18 @@ pub(crate) async fn join(shared: &Arc<Shared>) -> io::Result<Membership> {
 }
 
 impl Membership {
-    /// Says farewell to the other nodes.
-    pub(crate) async fn leave(self) {
+    /// Says farewell to the other nodes, when they have all that was answered at last: a farewell may overtake it.
+    pub(crate) async fn leave(self, shared: &Shared) {
         let Some((stop, mut following)) = self.0 else { return };
+        let settled = async {
+            let mut looks = interval(BETWEEN_LOOKS);
+            while !shared.cluster.have_settled() {
+                looks.tick().await;
+            }
+        };
+        if timeout(LONGEST_FAREWELL, settled).await.is_err() {
+            warn!("some node does not say whether it has received all");
+        }
         let _ = stop.send(());
         if timeout(LONGEST_FAREWELL, following.join_next()).await.is_err() {
             warn!("left the cluster without a farewell");
@@ -214,5 +224,8 @@ impl<F: Fabric> Drop for Cluster<F> {
     }
 }
 
-/// For saying farewell; whoever does not hear it finds out.
+/// For saying farewell, and before it for what is still on its way; whoever does not hear it finds out.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
+
+/// Nobody tells when the last piece has arrived, and it is only waited for once.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);

@@ -137,11 +137,12 @@ impl Outbound {
         sending.blocked.take()
     }
 
-    /// So many bytes of the other end's stream are here. It hears of that with the next piece, or now if it is long overdue.
-    pub(crate) fn received(&self, stream: u64, bytes: u64) {
+    /// So many bytes of the other end's stream are here. It hears of that with the next piece, or now if it is long overdue or
+    /// `is_awaited`.
+    pub(crate) fn received(&self, stream: u64, bytes: u64, is_awaited: bool) {
         self.theirs.store(stream, Release);
         self.received.store(bytes, Relaxed);
-        if self.untold.fetch_add(1, AcqRel) + 1 >= MOST_UNTOLD {
+        if self.untold.fetch_add(1, AcqRel) + 1 >= MOST_UNTOLD || is_awaited {
             let frame = Frame { receipt: self.tell(), piece: None };
             // Whoever is gone needs none.
             let _ = self.way.send(frame.bytes());
@@ -265,15 +266,17 @@ mod tests {
     #[test]
     fn what_was_received_is_told_with_the_next_piece_or_when_it_is_much() {
         let (outbound, wire) = outbound();
-        (1..MOST_UNTOLD).for_each(|number| outbound.received(5, number));
+        (1..MOST_UNTOLD).for_each(|number| outbound.received(5, number, false));
         assert!(wire.0.lock().is_empty());
         outbound.transmit(Connection::FIRST, b"", b"x").unwrap();
-        (1..MOST_UNTOLD).for_each(|number| outbound.received(5, 10 + number));
+        (1..MOST_UNTOLD).for_each(|number| outbound.received(5, 10 + number, false));
         assert_eq!(wire.0.lock().len(), 1, "the piece told of all but these");
-        outbound.received(5, 20);
+        outbound.received(5, 20, false);
         let told: Vec<_> =
             wire.0.lock().iter().map(|frame| Frame::read(frame).unwrap().receipt).collect();
         let receipt = |received| Receipt { of: 5, received };
         assert_eq!(told, [receipt(MOST_UNTOLD - 1), receipt(20)]);
+        outbound.received(5, 30, true);
+        assert_eq!(wire.0.lock().len(), 3, "somebody waits for it");
     }
 }
