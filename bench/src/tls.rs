@@ -27,10 +27,11 @@ pub(crate) fn start(programs: &Programs) -> io::Result<(Running, Target)> {
     let (plain, encrypted) = (free_address()?, free_address()?);
     let file = folder.join("tls.toml");
     let text = format!(
-        "[[listener]]\naddress = \"{plain}\"\n\n[[listener]]\naddress = \"{encrypted}\"\n\
-         certificate = \"certificate.pem\"\nkey = \"key.pem\"\n"
+        "[[listener]]\naddress = \"{encrypted}\"\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n\n\
+         [[listener]]\naddress = \"{plain}\"\n"
     );
     fs::write(&file, text)?;
+    // They are opened in this order, so the other one is there when this one is.
     let server = programs.start_with(&file, plain)?;
     let connector = connector(signed.cert.der()).map_err(io::Error::other)?;
     let mut target = server.target.called("antiphon tls");

@@ -84,7 +84,7 @@ impl Shared {
             rules: ArcSwap::from_pointee(Rules::new(&config)),
             door: Arc::new(Door::new(&config.limits)),
             acceptors,
-            turns: Turns::new(1),
+            turns: Turns::new(LONG_TURNS_AT_ONCE),
             handshake_turns: Turns::new(HANDSHAKES_AT_ONCE),
             aside: Arc::new(Semaphore::new(1)),
             node,
@@ -103,6 +103,10 @@ impl Shared {
         })
     }
 }
+
+/// Long turns between two turns of everybody else: some hundred microseconds. With one at a time large messages, of which a
+/// read holds but a few, would be written nearly one by one.
+pub(crate) const LONG_TURNS_AT_ONCE: usize = 4;
 
 /// Steps of handshakes between two turns of everybody else: each takes some microseconds, and some hundred with TLS.
 const HANDSHAKES_AT_ONCE: usize = 2;
