@@ -116,9 +116,10 @@ impl Membership {
     pub(crate) async fn leave(self, shared: &Shared) {
         let Some((stop, mut following)) = self.0 else { return };
         let settled = async {
-            let mut looks = interval(BETWEEN_LOOKS);
-            while !shared.cluster.have_settled() {
+            let (mut looks, mut quiet) = (interval(BETWEEN_LOOKS), 0);
+            while quiet < QUIET_LOOKS {
                 looks.tick().await;
+                quiet = if shared.cluster.have_settled() { quiet + 1 } else { 0 };
             }
         };
         if timeout(LONGEST_FAREWELL, settled).await.is_err() {
@@ -229,3 +230,7 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 
 /// Nobody tells when the last piece has arrived, and it is only waited for once.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// So long nothing may have been said any more. Others may have chosen a handler of this node just before they heard that it has
+/// none, and what they send then is to be handed back, not lost.
+const QUIET_LOOKS: u32 = 20;
