@@ -9,6 +9,7 @@
 //! | `session::link` | the life of one link |
 //! | `tables` | who handles what on other nodes |
 //! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
+//! | `farewell` | how a node goes without harm |
 //! | `load`, `status` | how busy nodes are, and what is known of them |
 //! | `gathers`, `filters` | questions to all nodes, and requests to filters |
 //! | `listeners` | session listeners of other nodes |
@@ -17,6 +18,7 @@
 
 mod calls;
 mod delivery;
+mod farewell;
 pub(crate) mod fetches;
 mod filters;
 mod gathers;
@@ -33,6 +35,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Reader;
 use antiphon_wire::error::Fault;
 use antiphon_wire::error::Malformed;
 use antiphon_wire::error::Reason;
@@ -341,6 +344,10 @@ impl<X> Batch<'_, X> {
             NodeService::LockClaim => self.lock_claimed(&Decode::decode_all(body)?, outbox),
             NodeService::LockGrant => self.lock_given(&Decode::decode_all(body)?, outbox),
             NodeService::Events => self.told_of_sessions(Decode::decode_all(body)?, outbox),
+            NodeService::Farewell => {
+                Reader::new(body).finish()?;
+                self.heard_farewell(outbox);
+            }
         }
         Ok(())
     }

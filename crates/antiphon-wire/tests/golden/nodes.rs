@@ -205,3 +205,10 @@ fn locks_are_claimed_and_granted() {
     let grant = LockGrant { name: "b", sequence: 78, round: 2 };
     call("00 f707 00 0162 4e 02", NodeService::LockGrant, 0, grant);
 }
+
+#[test]
+fn a_farewell_is_a_header_alone() {
+    let mut written = Vec::new();
+    put_request(&mut written, NodeService::Farewell, ConversationId(0));
+    assert_eq!(written, hex("00 f807 00"));
+}

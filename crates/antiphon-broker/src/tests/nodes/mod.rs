@@ -2,6 +2,7 @@
 
 mod control;
 mod fabric;
+mod farewell;
 mod filters;
 mod joining;
 mod listeners;
