@@ -168,6 +168,12 @@ impl<X> Broker<X> {
         taken
     }
 
+    /// Begins a link anew for a reason that only the driver sees, such as a transmission that does not end.
+    pub fn begin_anew(&self, link: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
+        self.begin_link_anew(link, true, outbox);
+        self.reap(outbox);
+    }
+
     /// Ends a link: the other node is not there any more. Whoever waits for an answer from it is told so, and its handlers
     /// are gone.
     pub fn part(&self, link: &Arc<Session<X>>, outbox: &mut Outbox<X>) {

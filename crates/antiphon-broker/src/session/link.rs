@@ -31,6 +31,7 @@ use crate::cluster::PeerTable;
 use crate::config::Limits;
 use crate::mailbox::Mailbox;
 use crate::mailbox::Spare;
+use crate::mailbox::whole_frames;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::MAX_PENDING;
@@ -228,6 +229,7 @@ impl<X> Session<X> {
             return if state.ended { Flush::Finished } else { Flush::Done };
         }
         self.flush(spare, |connection, bytes| {
+            let bytes = whole_frames(bytes, LARGEST_TRANSMISSION);
             let Some(header) = peer.next_header(connection) else { return Ok(bytes.len()) };
             let sent = send(connection, &header, bytes);
             let is_refused = |error: &io::Error| {
@@ -383,3 +385,6 @@ impl<X> Session<X> {
 
 /// The bytes of a farewell.
 const FAREWELL: usize = 4;
+
+/// Such that the other end need not keep much of it until it is whole. A larger message goes alone.
+const LARGEST_TRANSMISSION: usize = if cfg!(test) { 1 << 10 } else { 4 << 20 };

@@ -7,7 +7,7 @@
 //! | `fabric` | what is needed of whatever connects nodes |
 //! | `zenoh` | Zenoh, which does |
 //! | `members` | the other nodes, each with its link |
-//! | `link` | one link: what comes over it |
+//! | `link`, `inbound` | one link: what comes over it |
 //! | `outbound` | what goes out over it, in bounds |
 //! | `frame` | the bytes |
 //! | `joining` | how a node finds the others, and when it is ready |
@@ -15,6 +15,7 @@
 pub(crate) mod fabric;
 mod frame;
 pub(crate) mod identity;
+mod inbound;
 mod joining;
 pub(crate) mod link;
 pub(crate) mod members;
