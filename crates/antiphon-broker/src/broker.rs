@@ -339,7 +339,7 @@ impl<X> Broker<X> {
         for handler in &handlers {
             self.routes.remove(handler);
         }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.publish(&handlers, outbox);
         let responder = session.id();
         let has = match end {
             End::RecipientRestarted => "began anew",

@@ -93,7 +93,7 @@ impl<X> Broker<X> {
         for handler in &handlers {
             self.routes.remove(handler);
         }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.publish(&handlers, outbox);
     }
 
     /// Ends a session that leaves, if nothing of it is under way.

@@ -165,6 +165,8 @@ impl<X> Handler<X> {
 pub(crate) struct Route<X> {
     pub(crate) handlers: Equals<X>,
     pub(crate) choice: Choice,
+    /// How many of them are of this node.
+    own: u32,
     /// The next turn, the same for every version of the route; there is one if the choice is [`Choice::RoundRobin`].
     pub(crate) turn: Option<Arc<AtomicU32>>,
 }
@@ -198,20 +200,22 @@ impl<X> Routes<X> {
         // By itself the table grows when five of six places are taken, and a path is found after dozens of steps. Once in
         // every doubling this copies the table, which takes some 50 ns for each path.
         self.by_path.reserve(self.by_path.len() / 2, &guard);
-        let added = |route: &Route<X>| route.with(route.handlers.with(handler));
-        let new = || Route::new(Equals::One(handler.clone()), choice, None);
+        let own = u32::from(handler.remote.is_none());
+        let added = |route: &Route<X>| route.with(route.handlers.with(handler), route.own + own);
+        let new = || Route::new(Equals::One(handler.clone()), own, choice, None);
         self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
     }
 
     /// Removes a handler; false if it is not there.
     pub(crate) fn remove(&self, handler: &Handler<X>) -> bool {
         let guard = self.by_path.guard();
+        let own = u32::from(handler.remote.is_none());
         let outcome = self.by_path.compute(
             handler.path.clone(),
             |entry| match entry {
                 Some((_, route)) if route.handlers.has(handler) => {
                     match route.handlers.without(handler) {
-                        Some(handlers) => Operation::Insert(route.with(handlers)),
+                        Some(handlers) => Operation::Insert(route.with(handlers, route.own - own)),
                         None => Operation::Remove,
                     }
                 }
@@ -227,7 +231,7 @@ impl<X> Routes<X> {
         let pinned = self.by_path.pin();
         let counts: Vec<_> = pinned
             .values()
-            .map(|route| (route.handlers.get(0).label, route.own().count()))
+            .map(|route| (route.handlers.get(0).label, route.own as usize))
             .collect();
         counts.into_iter()
     }
@@ -256,8 +260,7 @@ impl<X> Routes<X> {
     pub(crate) fn choose_at(&self, path: Path<'_>, choice: Choice) {
         let guard = self.by_path.guard();
         if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice != choice) {
-            let choosing =
-                |route: &Route<X>| Route::new(route.handlers.clone(), choice, route.turn.clone());
+            let choosing = |route: &Route<X>| route.choosing(choice);
             self.by_path.update(path.as_str().into(), choosing, &guard);
         }
     }
@@ -274,12 +277,21 @@ impl<X> Route<X> {
         self.handlers.iter().filter(|handler| handler.remote.is_none())
     }
 
-    fn new(handlers: Equals<X>, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
-        let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
-        Self { handlers, choice, turn }
+    /// How many these are, without looking at each.
+    pub(crate) const fn own_count(&self) -> u32 {
+        self.own
     }
 
-    fn with(&self, handlers: Equals<X>) -> Self {
-        Self::new(handlers, self.choice, self.turn.clone())
+    fn new(handlers: Equals<X>, own: u32, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
+        let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
+        Self { handlers, choice, own, turn }
+    }
+
+    fn with(&self, handlers: Equals<X>, own: u32) -> Self {
+        Self::new(handlers, own, self.choice, self.turn.clone())
+    }
+
+    fn choosing(&self, choice: Choice) -> Self {
+        Self::new(self.handlers.clone(), self.own, choice, self.turn.clone())
     }
 }

@@ -9,4 +9,5 @@ mod listeners;
 mod locks;
 mod requests;
 mod simulation;
+mod tables;
 mod threads;
