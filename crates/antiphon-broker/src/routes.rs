@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::SessionId;
 use antiphon_wire::path::Path;
 use foldhash::fast::RandomState;
 use papaya::Guard;
@@ -103,6 +104,12 @@ impl<X> Handler<X> {
             Some(_) if is_leaving() => Rank::Leaving,
             Some(_) => Rank::Elsewhere,
         }
+    }
+
+    /// Whether it is that session's, or stands for it with others of its node.
+    pub(crate) fn is_of(&self, session: SessionId) -> bool {
+        let own = self.session.id();
+        if self.remote.is_some() { own.server == session.server } else { own == session }
     }
 
     /// How little it should be chosen: rank, then what it has to do.

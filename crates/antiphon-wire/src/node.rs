@@ -67,6 +67,8 @@ registry! {
         /// The sender sends no more requests in this life of the link, and takes none: no body. Whoever hears it says it
         /// too, if it has not. No answer.
         Farewell = 1016,
+        /// Which handler a sender is to stay with: [`Kept`]. No answer.
+        Kept = 1017,
     }
 }
 
@@ -132,6 +134,9 @@ record! {
         branch: u32,
         /// How often it was returned.
         returns: u8,
+        /// The client part of the id of the session whose handler the sender is to stay with, if it is there; 0 if there
+        /// is none.
+        kept: u64,
         /// As the sender wrote it.
         path: &'a str,
         /// The sender's properties, as far as handlers of that branch asked for them.
@@ -282,5 +287,17 @@ record! {
         sequence: u64,
         /// The round of the [`LockClaims`] on which this rests; with another one it means nothing.
         round: u64,
+    }
+}
+
+record! {
+    /// Which handler has got a request of a sender that is to stay with it. It may be told before the answer.
+    Kept<'a> {
+        /// The client part of the sender's id.
+        sender: u64,
+        /// The branch whose handlers were meant.
+        path: &'a str,
+        /// The client part of the id of the handler's session.
+        handler: u64,
     }
 }

@@ -9,6 +9,7 @@
 //! | `session::link` | the life of one link |
 //! | `tables` | who handles what on other nodes |
 //! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
+//! | `keeping` | senders that stay with a handler |
 //! | `farewell` | how a node goes without harm |
 //! | `load`, `status` | how busy nodes are, and what is known of them |
 //! | `gathers`, `filters` | questions to all nodes, and requests to filters |
@@ -22,6 +23,7 @@ mod farewell;
 pub(crate) mod fetches;
 mod filters;
 mod gathers;
+mod keeping;
 mod listeners;
 mod load;
 mod locks;
@@ -350,6 +352,7 @@ impl<X> Batch<'_, X> {
             NodeService::LockClaim => self.lock_claimed(&Decode::decode_all(body)?, outbox),
             NodeService::LockGrant => self.lock_given(&Decode::decode_all(body)?, outbox),
             NodeService::Events => self.told_of_sessions(Decode::decode_all(body)?, outbox),
+            NodeService::Kept => self.learn_kept(&Decode::decode_all(body)?),
             NodeService::Farewell => {
                 Reader::new(body).finish()?;
                 self.heard_farewell(outbox);
