@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::path::Path;
-use antiphon_wire::value::Value;
+use antiphon_wire::value::Relayed;
 
 use crate::access::PathPermission;
 use crate::batch::Batch;
@@ -20,7 +20,7 @@ impl<X> Batch<'_, X> {
     pub(super) fn admit_to_session<'r>(
         &mut self,
         written: &'r str,
-        value: Value<'r>,
+        value: Relayed<'r>,
         reply: Reply,
     ) -> Result<Request<'r>, ServiceError> {
         self.keep_pace()?;
@@ -53,7 +53,7 @@ impl<X> Batch<'_, X> {
     }
 
     /// Whether it may send this value now.
-    pub(super) fn admit(&self, value: &Value<'_>) -> Result<(), ServiceError> {
+    pub(super) fn admit(&self, value: &Relayed<'_>) -> Result<(), ServiceError> {
         value.check()?;
         if self.session.awaiting.load(Relaxed) >= self.policy.limits.requests_per_sender {
             return Err(ServiceError::overloaded(

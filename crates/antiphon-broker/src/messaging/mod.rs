@@ -19,6 +19,7 @@ use crate::filter::FilterError;
 
 pub(crate) use crate::messaging::aim::Aim;
 pub(crate) use crate::messaging::answers::Ending;
+pub(crate) use crate::messaging::answers::Outcome;
 pub(crate) use crate::messaging::requests::NOT_DELIVERED;
 pub(crate) use crate::messaging::requests::Request;
 pub(crate) use crate::messaging::requests::overloaded_recipient;

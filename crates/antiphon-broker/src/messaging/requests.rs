@@ -13,13 +13,12 @@ use antiphon_wire::path::LastPath;
 use antiphon_wire::path::Path;
 use antiphon_wire::service::Properties;
 use antiphon_wire::service::Service;
-use antiphon_wire::service::messaging::HandlerRequest;
-use antiphon_wire::service::messaging::Outcome;
+use antiphon_wire::service::messaging::HandlerRequestHead;
 use antiphon_wire::service::messaging::SendRequest;
 use antiphon_wire::service::messaging::SendToFilter;
 use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::service::messaging::Sent;
-use antiphon_wire::value::Value;
+use antiphon_wire::value::Relayed;
 
 use crate::batch::Batch;
 use crate::draining::Phase;
@@ -28,6 +27,7 @@ use crate::error::ServiceError;
 use crate::error::invalid_path;
 use crate::filter::FilterError;
 use crate::messaging::MOST_HEADERS;
+use crate::messaging::Outcome;
 use crate::messaging::no_such_session;
 use crate::messaging::report;
 use crate::outbox::Outbox;
@@ -63,7 +63,7 @@ impl<X> Batch<'_, X> {
         (conversation, body): (ConversationId, &[u8]),
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
-        let value = match last.strip(body).and_then(|rest| Value::decode_all(rest).ok()) {
+        let value = match last.strip(body).and_then(|rest| Relayed::decode_all(rest).ok()) {
             Some(value) => {
                 self.keep_pace()?;
                 value
@@ -73,7 +73,7 @@ impl<X> Batch<'_, X> {
                 self.keep_pace()?;
                 self.aim = None;
                 last.set(path).map_err(|rule| invalid_path(path, rule))?;
-                value
+                value.into()
             }
         };
         let path = last.path();
@@ -184,14 +184,14 @@ impl<X> Batch<'_, X> {
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {
             message::put_request(out, Service::MessagingReceiverClient, conversation);
-            let body = HandlerRequest {
+            let head = HandlerRequestHead {
                 registration: handler.conversation,
                 sender: self.session.id(),
                 path: request.path,
                 properties,
-                value: request.value.clone(),
             };
-            body.encode(out);
+            head.encode(out);
+            request.value.encode(out);
         };
         let recipient = (&handler.session, Some(handler));
         self.hand_over(recipient, request, (request.length() + told, put), outbox)
@@ -205,7 +205,7 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
         let reply = Reply::Response(conversation);
-        let request = self.admit_to_session(written, value, reply)?;
+        let request = self.admit_to_session(written, value.into(), reply)?;
         let Some(recipient) = self.broker.find(session) else {
             return self.forward_to_session(session, &request, outbox);
         };
@@ -226,7 +226,7 @@ impl<X> Batch<'_, X> {
         let SendToFilter { conversation: events, filter, path: written, value } =
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
-        let request = self.admit_to_session(written, value, reply)?;
+        let request = self.admit_to_session(written, value.into(), reply)?;
         let parsed = match self.parse_filter(filter) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -276,7 +276,9 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Undeliverable> {
         let put = |out: &mut Vec<u8>, conversation| {
             message::put_request(out, Service::MessagingSend, conversation);
-            SendRequest { path: request.path, value: request.value.clone() }.encode(out);
+            // A [`SendRequest`].
+            request.path.encode(out);
+            request.value.encode(out);
         };
         self.hand_over((recipient, None), request, (request.length(), put), outbox)
     }
@@ -327,7 +329,7 @@ impl<X> Batch<'_, X> {
 pub(crate) struct Request<'a> {
     /// As the sender wrote it.
     pub(crate) path: &'a str,
-    pub(crate) value: Value<'a>,
+    pub(crate) value: Relayed<'a>,
     pub(crate) reply: Reply,
     pub(crate) timeout: Duration,
 }
@@ -347,7 +349,7 @@ impl Request<'_> {
 
     /// About how long the message to the recipient is.
     pub(crate) fn length(&self) -> usize {
-        self.path.len() + self.value.bytes.len() + MOST_HEADERS
+        self.path.len() + self.value.value().bytes.len() + MOST_HEADERS
     }
 }
 
