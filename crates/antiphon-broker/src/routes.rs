@@ -171,11 +171,16 @@ impl<X> Handler<X> {
 #[derive(Debug)]
 pub(crate) struct Route<X> {
     pub(crate) handlers: Equals<X>,
-    pub(crate) choice: Choice,
-    /// How many of them are of this node.
-    own: u32,
-    /// The next turn, the same for every version of the route; there is one if the choice is [`Choice::RoundRobin`].
-    pub(crate) turn: Option<Arc<AtomicU32>>,
+    /// Absent if the choice is the usual one; the same for every version of the route.
+    special: Option<Arc<Special>>,
+}
+
+/// A choice that is not the usual one.
+#[derive(Debug)]
+struct Special {
+    choice: Choice,
+    /// The next turn, if they take turns.
+    turn: AtomicU32,
 }
 
 pub(crate) struct Routes<X> {
@@ -207,22 +212,21 @@ impl<X> Routes<X> {
         // By itself the table grows when five of six places are taken, and a path is found after dozens of steps. Once in
         // every doubling this copies the table, which takes some 50 ns for each path.
         self.by_path.reserve(self.by_path.len() / 2, &guard);
-        let own = u32::from(handler.remote.is_none());
-        let added = |route: &Route<X>| route.with(route.handlers.with(handler), route.own + own);
-        let new = || Route::new(Equals::One(handler.clone()), own, choice, None);
+        let added = |route: &Route<X>| route.with(route.handlers.with(handler));
+        let new =
+            || Route { handlers: Equals::One(handler.clone()), special: Special::new(choice) };
         self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
     }
 
     /// Removes a handler; false if it is not there.
     pub(crate) fn remove(&self, handler: &Handler<X>) -> bool {
         let guard = self.by_path.guard();
-        let own = u32::from(handler.remote.is_none());
         let outcome = self.by_path.compute(
             handler.path.clone(),
             |entry| match entry {
                 Some((_, route)) if route.handlers.has(handler) => {
                     match route.handlers.without(handler) {
-                        Some(handlers) => Operation::Insert(route.with(handlers, route.own - own)),
+                        Some(handlers) => Operation::Insert(route.with(handlers)),
                         None => Operation::Remove,
                     }
                 }
@@ -238,7 +242,7 @@ impl<X> Routes<X> {
         let pinned = self.by_path.pin();
         let counts: Vec<_> = pinned
             .values()
-            .map(|route| (route.handlers.get(0).label, route.own as usize))
+            .map(|route| (route.handlers.get(0).label, route.own_count() as usize))
             .collect();
         counts.into_iter()
     }
@@ -266,8 +270,11 @@ impl<X> Routes<X> {
     /// Gives the route of one path, if there is one, this choice.
     pub(crate) fn choose_at(&self, path: Path<'_>, choice: Choice) {
         let guard = self.by_path.guard();
-        if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice != choice) {
-            let choosing = |route: &Route<X>| route.choosing(choice);
+        if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice() != choice) {
+            let choosing = |route: &Route<X>| Route {
+                handlers: route.handlers.clone(),
+                special: Special::new(choice),
+            };
             self.by_path.update(path.as_str().into(), choosing, &guard);
         }
     }
@@ -285,20 +292,45 @@ impl<X> Route<X> {
     }
 
     /// How many these are, without looking at each.
-    pub(crate) const fn own_count(&self) -> u32 {
-        self.own
+    pub(crate) fn own_count(&self) -> u32 {
+        self.handlers.own()
     }
 
-    fn new(handlers: Equals<X>, own: u32, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
-        let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
-        Self { handlers, choice, own, turn }
+    pub(crate) fn choice(&self) -> Choice {
+        self.special.as_ref().map_or(Choice::LeastInFlight, |special| special.choice)
     }
 
-    fn with(&self, handlers: Equals<X>, own: u32) -> Self {
-        Self::new(handlers, own, self.choice, self.turn.clone())
+    /// The next turn.
+    pub(crate) fn turn(&self) -> u32 {
+        self.special.as_ref().map_or(0, |special| special.turn.fetch_add(1, Relaxed))
     }
 
-    fn choosing(&self, choice: Choice) -> Self {
-        Self::new(self.handlers.clone(), self.own, choice, self.turn.clone())
+    fn with(&self, handlers: Equals<X>) -> Self {
+        Self { handlers, special: self.special.clone() }
+    }
+}
+
+impl<X> Clone for Route<X> {
+    fn clone(&self) -> Self {
+        self.with(self.handlers.clone())
+    }
+}
+
+impl Special {
+    fn new(choice: Choice) -> Option<Arc<Self>> {
+        let special = || Arc::new(Self { choice, turn: AtomicU32::new(0) });
+        (choice != Choice::LeastInFlight).then(special)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a million of each.
+    #[test]
+    fn a_route_and_a_handler_are_small() {
+        assert!(size_of::<Route<()>>() <= 24);
+        assert!(size_of::<Handler<()>>() <= 56);
     }
 }

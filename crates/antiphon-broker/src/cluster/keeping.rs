@@ -20,7 +20,7 @@ impl<X> Route<X> {
     /// Which handler of the node at this place `sender` is to stay with, 0 if that is not known yet; `None` if it is not to stay
     /// with any of them.
     pub(crate) fn kept_elsewhere(&self, sender: &Session<X>, place: usize) -> Option<u64> {
-        if self.choice != Choice::Sticky {
+        if self.choice() != Choice::Sticky {
             return None;
         }
         let (chosen, _) = sender.sticky.lock().recall(self.path())?;
@@ -30,7 +30,7 @@ impl<X> Route<X> {
     /// Puts the handler that the sender of another node is to stay with in front of the others. What comes before that node
     /// knows which it is goes to one and the same, too, and other senders to others.
     pub(super) fn keep(&self, request: &PathRequest<'_>, places: &mut [usize]) {
-        if self.choice != Choice::Sticky || places.is_empty() {
+        if self.choice() != Choice::Sticky || places.is_empty() {
             return;
         }
         places.sort_unstable();
@@ -51,7 +51,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) {
         let handler = handler.id().client;
-        if route.choice == Choice::Sticky && request.kept != handler {
+        if route.choice() == Choice::Sticky && request.kept != handler {
             let kept = Kept { sender: request.sender.client, path: route.path(), handler };
             self.broker.tell_node(self.session, NodeService::Kept, &kept, outbox);
         }

@@ -49,7 +49,7 @@ impl<X> Batch<'_, X> {
             kept,
             path: request.path,
             properties,
-            value: request.value.clone(),
+            value: request.value.value().clone(),
         };
         let asked = self.asked(request.reply, request.timeout, handler.label);
         self.awaited(|| self.forward(handler, asked, &forwarded, outbox))
@@ -70,7 +70,7 @@ impl<X> Batch<'_, X> {
             session: session.client,
             timeout: millis(request.timeout),
             path: request.path,
-            value: request.value.clone(),
+            value: request.value.value().clone(),
         };
         let asked =
             self.asked(request.reply, request.timeout.saturating_add(GRACE), Label::SESSION);
