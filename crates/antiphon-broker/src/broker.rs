@@ -35,6 +35,7 @@ use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
 use crate::registry::Registry;
+use crate::routes::Handler;
 use crate::routes::Routes;
 use crate::security::SecurityPolicy;
 use crate::session::Remains;
@@ -55,6 +56,8 @@ pub struct Broker<X> {
     /// What may change; a batch keeps the one that it began with.
     policy: ArcSwap<Policy>,
     pub(crate) routes: Routes<X>,
+    /// Of sessions that have ended, and still in `routes`.
+    pub(crate) departed: Mutex<Vec<Arc<Handler<X>>>>,
     pub(crate) registry: RwLock<Registry<X>>,
     /// Held while a session opens, changes or ends, so that listeners see one order of events. Taken before the
     /// registry, and before any session.
@@ -89,6 +92,7 @@ impl<X> Broker<X> {
             patience: Patience::new(&config),
             config: Fixed::new(config),
             routes: Routes::new(),
+            departed: Mutex::default(),
             registry: RwLock::default(),
             listeners: Mutex::default(),
             authenticators: Mutex::default(),
@@ -282,7 +286,7 @@ impl<X> Broker<X> {
             return self.begin_link_anew(session, true, outbox);
         }
         let token = session.token();
-        let Some(remains) = session.end(reason, outbox) else { return };
+        let Some(mut remains) = session.end(reason, outbox) else { return };
         self.totals.close(reason);
         self.note(outbox, || Note::Closed { session: session.id(), reason });
         if let Some(token) = token {
@@ -296,6 +300,7 @@ impl<X> Broker<X> {
         drop(listeners);
         self.forget_locks(session, outbox);
         self.forget_authenticators(session);
+        self.depart(take(&mut remains.handlers), outbox);
         self.undo(session, remains, End::RecipientEnded, outbox);
     }
 
@@ -308,10 +313,7 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let Remains { unanswered, handlers } = remains;
-        for handler in &handlers {
-            self.routes.remove(handler);
-        }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.withdraw(&handlers, outbox);
         let responder = session.id();
         let has = match end {
             End::RecipientRestarted => "began anew",

@@ -36,6 +36,7 @@ mod choice;
 mod cluster;
 mod config;
 mod control;
+mod departed;
 mod draining;
 mod error;
 mod events;
