@@ -12,7 +12,8 @@ use crate::config::Choice;
 use crate::routes::Route;
 use crate::session::Session;
 
-/// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`].
+/// Which handler's session a sender had for which route, and at which place, for routes with [`Choice::Sticky`]. Of
+/// handlers of another node the place is that of the node.
 #[derive(Debug, Default)]
 pub(crate) struct Stickiness {
     chosen: Option<Box<HashMap<Box<str>, Chosen>>>,
@@ -21,8 +22,16 @@ pub(crate) struct Stickiness {
 type Chosen = (SessionId, usize);
 
 impl Stickiness {
-    fn recall(&self, path: &str) -> Option<Chosen> {
+    pub(crate) fn recall(&self, path: &str) -> Option<Chosen> {
         self.chosen.as_ref()?.get(path).copied()
+    }
+
+    /// Of the handlers of a node that was chosen this is the one.
+    pub(crate) fn learn(&mut self, path: &str, handler: SessionId) {
+        let chosen = self.chosen.as_mut().and_then(|chosen| chosen.get_mut(path));
+        if let Some((known, _)) = chosen.filter(|(known, _)| known.node() == handler.node()) {
+            *known = handler;
+        }
     }
 
     fn remember(&mut self, path: &str, handler: Chosen) {
@@ -48,13 +57,13 @@ impl<X> Route<X> {
     fn first(&self, sender: &Session<X>) -> usize {
         match self.choice() {
             Choice::LeastInFlight => self.least_in_flight(sender),
-            Choice::RoundRobin => self.turn() as usize % self.handlers.len(),
+            Choice::RoundRobin => self.in_turn(self.turn()),
             Choice::Sticky => sender
                 .sticky
                 .lock()
                 .recall(self.path())
                 .and_then(|(chosen, place)| {
-                    let is_it = |place: usize| self.handlers.get(place).session.id() == chosen;
+                    let is_it = |place: usize| self.handlers.get(place).is_of(chosen);
                     // It stands where it stood, unless an older one has gone.
                     let known =
                         Some(place).filter(|place| *place < self.handlers.len() && is_it(*place));
@@ -66,12 +75,27 @@ impl<X> Route<X> {
 
     /// Notes that `sender`'s request was taken by the handler at `place`.
     pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
-        if self.choice() == Choice::Sticky {
-            sender
-                .sticky
-                .lock()
-                .remember(self.path(), (self.handlers.get(place).session.id(), place));
+        if self.choice() != Choice::Sticky {
+            return;
         }
+        let handler = self.handlers.get(place);
+        let mut sticky = sender.sticky.lock();
+        let known = sticky.recall(self.path()).filter(|(chosen, _)| handler.is_of(*chosen));
+        // Which handler of another node it is, that node tells.
+        let client = if handler.remote.is_some() { 0 } else { handler.session.id().client };
+        let new = SessionId { client, ..handler.session.id() };
+        sticky.remember(self.path(), (known.map_or(new, |(chosen, _)| chosen), place));
+    }
+
+    /// Whose turn it is among the handlers of this node, or, if it has none, among the other nodes: these are asked after
+    /// them, so their turns would all be those of whoever stands behind them.
+    fn in_turn(&self, turn: u32) -> usize {
+        let (turn, own, all) = (turn as usize, self.own_count() as usize, self.handlers.len());
+        if own == 0 || own == all {
+            return turn % all;
+        }
+        let is_own = |place: &usize| self.handlers.get(*place).remote.is_none();
+        (0..all).filter(is_own).nth(turn % own).unwrap_or_default()
     }
 
     fn least_in_flight(&self, sender: &Session<X>) -> usize {
@@ -84,7 +108,7 @@ impl<X> Route<X> {
             let (one, other) = ((dice >> 32) as usize % count, (dice as u32) as usize % count);
             return if load(other) < load(one) { other } else { one };
         }
-        let mut place = turn as usize % count;
+        let mut place = self.in_turn(turn);
         let (mut best, mut least) = (place, load(place));
         for _ in 1..count {
             if least == 0 {

@@ -42,7 +42,7 @@ impl<X> Broker<X> {
         for handler in handlers {
             self.routes.remove(handler);
         }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.publish(handlers, outbox);
     }
 }
 

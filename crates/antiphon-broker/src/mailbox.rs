@@ -171,6 +171,22 @@ fn frame_length(bytes: &[u8]) -> usize {
     }
 }
 
+/// As many of the frames at the front as fit into so many bytes, but one at least.
+pub(crate) fn whole_frames(bytes: &[u8], most: usize) -> &[u8] {
+    if bytes.len() <= most {
+        return bytes;
+    }
+    let mut end = frame_length(bytes);
+    while end < most {
+        let next = end + frame_length(&bytes[end..]);
+        if next > most {
+            break;
+        }
+        end = next;
+    }
+    &bytes[..end]
+}
+
 /// Written bytes are cut off a waiting buffer only in pieces of this size, so that a slow reader costs no copying.
 const COMPACT: usize = 1 << 20;
 
@@ -229,6 +245,28 @@ mod tests {
             rest.advance(rest.queued());
             counted += rest.take_requests().map_or(0, |requests| requests.count as usize);
             prop_assert_eq!(counted, ends.len());
+        }
+
+        #[test]
+        fn frames_are_cut_into_portions_that_are_no_larger_than_need_be(
+            lengths in vec(prop_oneof![0_usize..130, 300_usize..400, 65_530_usize..65_540], 1..30),
+            most in 1_usize..1_000,
+        ) {
+            let mut bytes = Vec::new();
+            let mut ends = Vec::new();
+            for length in lengths {
+                put_message(&mut bytes, length, |out| out.resize(out.len() + length, 0x82));
+                ends.push(bytes.len());
+            }
+            let mut at = 0;
+            while at < bytes.len() {
+                let portion = whole_frames(&bytes[at..], most).len();
+                // The last end within the bound, or the first one.
+                let within = ends.iter().rev().find(|end| **end > at && **end - at <= most);
+                let first = ends.iter().find(|end| **end > at);
+                prop_assert_eq!(Some(&(at + portion)), within.or(first));
+                at += portion;
+            }
         }
 
         #[test]

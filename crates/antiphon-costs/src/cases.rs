@@ -38,7 +38,8 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "round-trip-alone", run: || exchange(&ALONE) },
     Case { name: "request-far-below", run: || exchange(&FAR_BELOW) },
     Case { name: "request-unhandled", run: unhandled },
-    Case { name: "register-equal", run: register_equal },
+    Case { name: "register-equal", run: || register_equal(false) },
+    Case { name: "register-equal-linked", run: || register_equal(true) },
     Case { name: "open-and-close", run: open_and_close },
     Case { name: "sweep-1000-idle-sessions", run: sweep },
 ];
@@ -253,9 +254,13 @@ fn many_sessions() -> (Fleet, Client) {
     (fleet, requester)
 }
 
-/// Many sessions register for the same path: the last ones must not cost more than the first.
-fn register_equal() -> u64 {
+/// Many sessions register for the same path: the last ones must not cost more than the first, neither if another node has to
+/// know of each.
+fn register_equal(is_linked: bool) -> u64 {
     let mut fleet = Fleet::new();
+    if is_linked {
+        fleet.join();
+    }
     let sessions: Vec<_> = (0..2_000).map(|_| fleet.open(&[])).collect();
     let frame = frame(&registration("orders/eu/create"));
     for session in &sessions {

@@ -15,9 +15,12 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::codec::put_varint;
 use antiphon_wire::connect::ConnectionRequest;
 use antiphon_wire::ids::ConversationId;
+use antiphon_wire::ids::NodeId;
 use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message;
 use antiphon_wire::message::Message;
+use antiphon_wire::node::Header;
+use antiphon_wire::node::Kind;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::messaging::Receiver;
 use antiphon_wire::service::messaging::RegisterHandler;
@@ -86,6 +89,18 @@ impl Fleet {
         client
     }
 
+    /// Links another node, which is told of every handler.
+    pub(crate) fn join(&mut self) {
+        const OWN_NUMBER: u64 = 1;
+        let node = (NodeId(7), OWN_NUMBER);
+        let link = self.broker.join(node, (), self.now, &mut self.outbox);
+        let greeting = Header { kind: Kind::Greeting, from: 9, to: OWN_NUMBER, sequence: 0 };
+        let greeted =
+            self.broker.transmission(&link, &greeting.to_bytes(), self.now, &mut self.outbox);
+        greeted.expect("the greeting is good");
+        self.flush();
+    }
+
     /// Hands frames of a session to the broker as they come in one read; they are unmasked in place.
     pub(crate) fn read(&mut self, client: &Client, bytes: &mut [u8]) {
         let mut decoder = Decoder::new(MAX_MESSAGE);
@@ -111,10 +126,17 @@ impl Fleet {
         written.clear();
         ends.clear();
         for session in touched.drain(..) {
-            session.flush(spare, |_, bytes| {
-                written.extend_from_slice(bytes);
-                Ok(bytes.len())
-            });
+            if session.is_link() {
+                session.transmit(spare, |_, _, bytes| {
+                    written.extend_from_slice(bytes);
+                    Ok(())
+                });
+            } else {
+                session.flush(spare, |_, bytes| {
+                    written.extend_from_slice(bytes);
+                    Ok(bytes.len())
+                });
+            }
             ends.push((session, written.len()));
         }
     }

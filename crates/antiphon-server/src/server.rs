@@ -30,6 +30,7 @@ use crate::shared::Shared;
 use crate::tasks::Tasks;
 use crate::tls::Acceptor;
 use crate::tls::Acceptors;
+use crate::tls::Credentials;
 use crate::upgrade::scheme;
 
 /// A server that listens, but serves nobody before [`Server::run`].
@@ -122,6 +123,7 @@ impl Server {
             path: config.audit.file.clone().unwrap_or_default(),
             problem: problem.kind(),
         })?;
+        look_at_cluster(&config)?;
         let node = node(&config)?;
         let acceptors = Acceptors::new(acceptors);
         let shared = Arc::new(Shared::new(config, node, (acceptors, audit))?);
@@ -197,6 +199,17 @@ impl Server {
         shared.audit.settle();
         Ok(())
     }
+}
+
+/// Zenoh would say less of files that are of no use, and nothing of a certificate that no other node accepts. The clock may be
+/// wrong, so that is no reason not to serve.
+fn look_at_cluster(config: &Config) -> Result<(), BindError> {
+    let credentials =
+        if config.cluster.is_on() { Credentials::load(&config.cluster)? } else { None };
+    if let Some(Err(problem)) = credentials.map(|credentials| credentials.verify()) {
+        warn!("{problem}");
+    }
+    Ok(())
 }
 
 fn node(config: &Config) -> Result<NodeId, BindError> {

@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | `files` | certificates and keys from files, with errors that name the file and the way out |
+//! | `nodes` | whether nodes will accept each other's certificates |
 //! | `channel` | an established session on the data path |
 //!
 //! TLS 1.2 and 1.3. No early data: it could be replayed. Sessions are resumed by tickets, whose keys are never stored and
@@ -10,6 +11,7 @@
 
 mod channel;
 mod files;
+mod nodes;
 
 use std::io;
 use std::net::Shutdown;
@@ -28,6 +30,7 @@ use crate::config::ListenerConfig;
 use crate::notice;
 use crate::socket;
 pub(crate) use crate::tls::channel::Channel;
+pub(crate) use crate::tls::nodes::Credentials;
 
 /// The TLS side of one listener.
 pub(crate) struct Acceptor(RwLock<Arc<ServerConfig>>);

@@ -11,12 +11,10 @@
 //! link. A greeting has no frames: it tells the number of its sender, and which one it knows of the other end, 0 if
 //! none. `docs/cluster-protocol.md` is the normative description.
 
-use crate::codec::Decode;
-use crate::codec::Reader;
+mod transmission;
+
 use crate::codec::byte_enum;
 use crate::codec::record;
-use crate::error::Fault;
-use crate::error::Malformed;
 use crate::ids::ConversationId;
 use crate::ids::SessionId;
 use crate::message;
@@ -24,123 +22,11 @@ use crate::service::Properties;
 use crate::service::registry;
 use crate::value::Value;
 
-/// The version of everything in this module. Nodes of different versions do not speak to each other.
-pub const VERSION: u8 = 1;
-
-/// The bytes of a [`Header`].
-pub const HEADER: usize = 26;
-
-/// What a transmission begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// What follows.
-    pub kind: Kind,
-    /// The number of the sender's end.
-    pub from: u64,
-    /// The number of the other end, as the sender knows it; 0 if it does not.
-    pub to: u64,
-    /// Counts the transmissions with messages of one life of the link, from 1; 0 for a greeting.
-    pub sequence: u64,
-}
-
-byte_enum! {
-    /// What a transmission is.
-    Kind {
-        /// The sender's end says what it is.
-        Greeting = 0,
-        /// Messages follow.
-        Messages = 1,
-    }
-}
-
-impl Header {
-    /// As it travels.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; HEADER] {
-        let mut bytes = [0; HEADER];
-        bytes[..2].copy_from_slice(&[VERSION, self.kind as u8]);
-        for (at, number) in [(2, self.from), (10, self.to), (18, self.sequence)] {
-            bytes[at..at + 8].copy_from_slice(&number.to_be_bytes());
-        }
-        bytes
-    }
-
-    /// Splits a transmission into header and frames.
-    ///
-    /// # Errors
-    /// It is too short, or of another version: [`Fault::Number`] with that version, in field `version`.
-    pub fn split(transmission: &[u8]) -> Result<(Self, &[u8]), Malformed> {
-        let mut reader = Reader::new(transmission);
-        let within = |field| move |fault: Malformed| fault.within("Header", field);
-        let number = |reader: &mut Reader<'_>, field| {
-            let bytes = reader.take(8).map_err(|fault| within(field)(fault.into()))?;
-            Ok::<_, Malformed>(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-        };
-        let version = reader.byte().map_err(|fault| within("version")(fault.into()))?;
-        if version != VERSION {
-            return Err(within("version")(Fault::Number(version.into()).into()));
-        }
-        let kind = Kind::decode(&mut reader).map_err(within("kind"))?;
-        let from = number(&mut reader, "from")?;
-        let to = number(&mut reader, "to")?;
-        let sequence = number(&mut reader, "sequence")?;
-        Ok((Self { kind, from, to, sequence }, reader.rest()))
-    }
-}
-
-/// The messages of the frames behind a [`Header`].
-#[derive(Debug, Clone)]
-pub struct Frames<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Frames<'a> {
-    /// Reads what [`Header::split`] has left.
-    #[must_use]
-    pub const fn new(rest: &'a [u8]) -> Self {
-        Self { rest }
-    }
-
-    fn frame(&mut self) -> Result<&'a [u8], Fault> {
-        let mut reader = Reader::new(self.rest);
-        let first = reader.byte()?;
-        if first != WHOLE_BINARY {
-            return Err(Fault::Tag(first));
-        }
-        let short = reader.byte()?;
-        let mut number = |bytes| {
-            let bytes: &[u8] = reader.take(bytes)?;
-            Ok::<_, Fault>(bytes.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)))
-        };
-        let length = match short {
-            0..=125 => u64::from(short),
-            126 => number(2)?,
-            127 => number(8)?,
-            masked => return Err(Fault::Tag(masked)),
-        };
-        let message = reader.take(usize::try_from(length).map_err(|_| Fault::Truncated)?)?;
-        self.rest = reader.rest();
-        Ok(message)
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Result<&'a [u8], Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let frame = self.frame();
-        if frame.is_err() {
-            self.rest = &[];
-        }
-        Some(frame.map_err(|fault| Malformed::from(fault).within("transmission", "frame")))
-    }
-}
-
-/// The first byte of a frame that is a whole binary message.
-const WHOLE_BINARY: u8 = 0x82;
+pub use crate::node::transmission::Frames;
+pub use crate::node::transmission::HEADER;
+pub use crate::node::transmission::Header;
+pub use crate::node::transmission::Kind;
+pub use crate::node::transmission::VERSION;
 
 registry! {
     /// A service that nodes have for each other.
@@ -178,6 +64,11 @@ registry! {
         LockClaim = 1014,
         /// Gives a lock to a node: [`LockGrant`]. No answer.
         LockGrant = 1015,
+        /// The sender sends no more requests in this life of the link, and takes none: no body. Whoever hears it says it
+        /// too, if it has not. No answer.
+        Farewell = 1016,
+        /// Which handler a sender is to stay with: [`Kept`]. No answer.
+        Kept = 1017,
     }
 }
 
@@ -243,6 +134,9 @@ record! {
         branch: u32,
         /// How often it was returned.
         returns: u8,
+        /// The client part of the id of the session whose handler the sender is to stay with, if it is there; 0 if there
+        /// is none.
+        kept: u64,
         /// As the sender wrote it.
         path: &'a str,
         /// The sender's properties, as far as handlers of that branch asked for them.
@@ -393,5 +287,17 @@ record! {
         sequence: u64,
         /// The round of the [`LockClaims`] on which this rests; with another one it means nothing.
         round: u64,
+    }
+}
+
+record! {
+    /// Which handler has got a request of a sender that is to stay with it. It may be told before the answer.
+    Kept<'a> {
+        /// The client part of the sender's id.
+        sender: u64,
+        /// The branch whose handlers were meant.
+        path: &'a str,
+        /// The client part of the id of the handler's session.
+        handler: u64,
     }
 }

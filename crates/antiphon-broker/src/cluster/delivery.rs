@@ -129,6 +129,7 @@ impl<X> Batch<'_, X> {
         let again = PathRequest {
             timeout: left.max(1),
             returns: request.returns.saturating_add(1),
+            kept: 0,
             ..request.clone()
         };
         let timeout = Duration::from_millis(again.timeout);
@@ -193,11 +194,20 @@ impl<X> Batch<'_, X> {
         let mut overloaded = None;
         let mut places: Vec<_> = route.order(carried.sender).collect();
         places.retain(|place| carried.to.includes(route.handlers.get(*place)));
+        if let To::Own = carried.to {
+            route.keep(carried.request, &mut places);
+        }
         places.sort_by_key(|place| route.handlers.get(*place).rank());
         for place in places {
             match self.hand_carried(route.handlers.get(place), carried, outbox) {
                 Ok(()) => {
-                    route.taken(carried.sender, place);
+                    match carried.to {
+                        To::Own => {
+                            let handler = &route.handlers.get(place).session;
+                            self.tell_kept(route, (handler, carried.request), outbox);
+                        }
+                        To::AllBut(_) => route.taken(carried.sender, place),
+                    }
                     return Ok(());
                 }
                 Err(Undeliverable::Overloaded(limit)) => overloaded = Some(limit),

@@ -29,6 +29,7 @@ use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::session::Session;
+use crate::session::Undeliverable;
 use crate::stats::Counts;
 use crate::stats::End;
 use crate::stats::Kind;
@@ -155,13 +156,16 @@ impl<X> Batch<'_, X> {
             };
             let limits = &self.policy.link_limits;
             self.session.awaiting.fetch_add(1, Relaxed);
-            if link.hand_over((question, None), limits, outbox, (QUESTION, put)).is_ok() {
+            let Err(why) = link.hand_over((question, None), limits, outbox, (QUESTION, put)) else {
                 self.counts.ledger.accept(self.page, Kind::Call, 1);
-            } else {
-                self.session.awaiting.fetch_sub(1, Relaxed);
+                continue;
+            };
+            self.session.awaiting.fetch_sub(1, Relaxed);
+            // A node that is gone, or has said farewell, has no sessions.
+            if why != Undeliverable::Ended {
                 self.broker.unheard(link.node(), outbox);
-                self.broker.gathered(number, None, &mut self.counts, outbox);
             }
+            self.broker.gathered(number, None, &mut self.counts, outbox);
         }
     }
 

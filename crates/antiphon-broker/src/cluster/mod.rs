@@ -9,6 +9,8 @@
 //! | `session::link` | the life of one link |
 //! | `tables` | who handles what on other nodes |
 //! | `requests`, `delivery` | requests that go to other nodes, and those that come from them |
+//! | `keeping` | senders that stay with a handler |
+//! | `farewell` | how a node goes without harm |
 //! | `load`, `status` | how busy nodes are, and what is known of them |
 //! | `gathers`, `filters` | questions to all nodes, and requests to filters |
 //! | `listeners` | session listeners of other nodes |
@@ -17,9 +19,11 @@
 
 mod calls;
 mod delivery;
+mod farewell;
 pub(crate) mod fetches;
 mod filters;
 mod gathers;
+mod keeping;
 mod listeners;
 mod load;
 mod locks;
@@ -33,6 +37,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Reader;
 use antiphon_wire::error::Fault;
 use antiphon_wire::error::Malformed;
 use antiphon_wire::error::Reason;
@@ -163,6 +168,12 @@ impl<X> Broker<X> {
         };
         self.reap(outbox);
         taken
+    }
+
+    /// Begins a link anew for a reason that only the driver sees, such as a transmission that does not end.
+    pub fn begin_anew(&self, link: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
+        self.begin_link_anew(link, true, outbox);
+        self.reap(outbox);
     }
 
     /// Ends a link: the other node is not there any more. Whoever waits for an answer from it is told so, and its handlers
@@ -341,6 +352,11 @@ impl<X> Batch<'_, X> {
             NodeService::LockClaim => self.lock_claimed(&Decode::decode_all(body)?, outbox),
             NodeService::LockGrant => self.lock_given(&Decode::decode_all(body)?, outbox),
             NodeService::Events => self.told_of_sessions(Decode::decode_all(body)?, outbox),
+            NodeService::Kept => self.learn_kept(&Decode::decode_all(body)?),
+            NodeService::Farewell => {
+                Reader::new(body).finish()?;
+                self.heard_farewell(outbox);
+            }
         }
         Ok(())
     }

@@ -31,10 +31,10 @@ use crate::time::millis;
 
 /// Requests of a session of this node.
 impl<X> Batch<'_, X> {
-    /// Hands a request to the handlers of another node.
+    /// Hands a request to the handlers of another node, of which the sender is to stay with the one that is `kept`.
     pub(crate) fn forward_to_handler(
         &self,
-        handler: &Handler<X>,
+        (handler, kept): (&Handler<X>, u64),
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
@@ -46,6 +46,7 @@ impl<X> Batch<'_, X> {
             timeout: millis(request.timeout),
             branch: handler.path().len() as u32,
             returns: 0,
+            kept,
             path: request.path,
             properties,
             value: request.value.value().clone(),

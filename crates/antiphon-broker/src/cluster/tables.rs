@@ -5,7 +5,6 @@
 //! the link, so a path is looked up as if there were one node.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,9 +24,9 @@ use crate::broker::Broker;
 use crate::config::Limits;
 use crate::outbox::Outbox;
 use crate::properties::KeySelection;
-use crate::properties::MAX_SELECTED_KEYS;
 use crate::routes::Handler;
 use crate::routes::Remote;
+use crate::routes::Route;
 use crate::session::Session;
 use crate::time::Millis;
 
@@ -41,11 +40,19 @@ pub(super) struct Tables<X> {
 }
 
 /// The handlers of this node on one path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Published {
     count: u32,
-    /// What any of them wants to know of a sender.
-    keys: BTreeSet<Box<str>>,
+    /// What any of them wants to know of a sender, and perhaps what some wanted that have gone since.
+    keys: KeySelection,
+    /// How often one came or went since all of them were asked for that.
+    changes: u32,
+}
+
+impl Published {
+    const fn told(&self) -> (u32, &KeySelection) {
+        (self.count, &self.keys)
+    }
 }
 
 impl<X> Default for Tables<X> {
@@ -138,53 +145,60 @@ impl<X> Broker<X> {
         link.touch(outbox);
     }
 
-    /// Tells the other nodes of those of these paths whose handlers are others than they know.
-    pub(crate) fn publish<'p>(
-        &self,
-        paths: impl IntoIterator<Item = &'p str>,
-        outbox: &mut Outbox<X>,
-    ) {
+    /// Tells the other nodes of these handlers, which have come or gone.
+    pub(crate) fn publish(&self, handlers: &[Arc<Handler<X>>], outbox: &mut Outbox<X>) {
         let mut tables = self.cluster.tables.lock();
         if tables.told.is_empty() {
             return;
         }
         let Tables { told: links, published } = &mut *tables;
-        let mut changes = Vec::new();
-        for path in paths {
-            let own = self.own(path);
-            if published.get(path) != own.as_ref() {
-                match &own {
-                    Some(own) => published.insert(path.into(), own.clone()),
-                    None => published.remove(path),
-                };
-                changes.push((path, own));
-            }
-        }
-        for chunk in changes.chunks(CHUNK) {
+        let changed: Vec<_> =
+            handlers.iter().filter(|handler| self.take_note(published, handler)).collect();
+        for chunk in changed.chunks(CHUNK) {
             for (link, version) in &mut *links {
                 *version += 1;
-                let handlers = chunk.iter().map(|(path, own)| told(path, own.as_ref())).collect();
+                let paths = chunk.iter().map(|handler| handler.path());
+                let handlers = paths.map(|path| told(path, published.get(path))).collect();
                 let table = HandlerTable { version: *version, is_whole: true, handlers };
                 self.tell_node(link, NodeService::Handlers, &table, outbox);
             }
         }
     }
 
+    /// Takes note of a handler that has come or gone; true if other nodes have to know. All of its path are looked
+    /// at only after as many changes as there are handlers, so that thousands can come one after the other.
+    fn take_note(
+        &self,
+        published: &mut BTreeMap<Arc<str>, Published>,
+        handler: &Handler<X>,
+    ) -> bool {
+        let path = handler.path();
+        let count = self.routes.at(path, Route::own_count).unwrap_or_default();
+        let Some(known) = published.get_mut(path).filter(|known| known.changes < count) else {
+            let now = self.own(path);
+            let is_new =
+                published.get(path).map(Published::told) != now.as_ref().map(Published::told);
+            match now {
+                Some(now) => published.insert(path.into(), now),
+                None => published.remove(path),
+            };
+            return is_new;
+        };
+        known.changes += 1;
+        let asks_for_more = handler.keys.as_ref().is_some_and(|keys| known.keys.add(keys));
+        std::mem::replace(&mut known.count, count) != count || asks_for_more
+    }
+
     /// The handlers of this node on exactly this path.
     fn own(&self, path: &str) -> Option<Published> {
         let own = self.routes.at(path, |route| {
-            let mut own = Published { count: 0, keys: BTreeSet::new() };
-            for handler in route.own() {
-                own.count += 1;
-                own.keys.extend(handler.keys.iter().flat_map(|keys| keys.keys()).map(Box::from));
+            let mut keys = KeySelection::default();
+            for wanted in route.own().filter_map(|handler| handler.keys.as_ref()) {
+                keys.add(wanted);
             }
-            own
+            Published { count: route.own_count(), keys, changes: 0 }
         });
-        let mut own = own.filter(|own| own.count > 0)?;
-        if own.keys.len() > MAX_SELECTED_KEYS {
-            own.keys = ["*F", "*U"].map(Box::from).into();
-        }
-        Some(own)
+        own.filter(|own| own.count > 0)
     }
 
     /// Appends a message that awaits no answer. Tables are bounded by what this node has, so they may go beyond the
@@ -206,7 +220,7 @@ impl<X> Broker<X> {
 }
 
 fn told<'t>(path: &'t str, own: Option<&'t Published>) -> NodeHandlers<'t> {
-    let keys = own.iter().flat_map(|own| &own.keys).map(AsRef::as_ref).collect();
+    let keys = own.iter().flat_map(|own| own.keys.keys()).collect();
     NodeHandlers { path, count: own.map_or(0, |own| own.count), keys }
 }
 

@@ -72,7 +72,7 @@ impl<X> Batch<'_, X> {
                 }
             }
         })?;
-        self.broker.publish([path.as_str()], outbox);
+        self.broker.publish(&[handler], outbox);
         self.respond(conversation, &Void, outbox);
         let (session, path) = (self.session.id(), path.as_str());
         self.broker.note(outbox, || Note::Registered { session, path: path.to_owned() });
@@ -90,7 +90,7 @@ impl<X> Batch<'_, X> {
         let path = parse_path(path)?;
         if let Some(handler) = self.session.remove_handler(path.as_str()) {
             self.broker.routes.remove(&handler);
-            self.broker.publish([path.as_str()], outbox);
+            self.broker.publish(&[handler], outbox);
             let (session, path) = (self.session.id(), path.as_str());
             self.broker.note(outbox, || Note::Deregistered { session, path: path.to_owned() });
         }

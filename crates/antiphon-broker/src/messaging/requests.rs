@@ -135,6 +135,7 @@ impl<X> Batch<'_, X> {
         for place in route.order(self.session) {
             match route.handlers.get(place).rank() {
                 Rank::Here => {}
+                Rank::Elsewhere if route.kept_elsewhere(self.session, place).is_some() => {}
                 rank => {
                     later.push((rank, place));
                     continue;
@@ -162,7 +163,13 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        self.hand_to_handler(route.handlers.get(place), request, outbox)?;
+        let handler = route.handlers.get(place);
+        if handler.remote.is_some() {
+            let kept = route.kept_elsewhere(self.session, place).unwrap_or_default();
+            self.forward_to_handler((handler, kept), request, outbox)?;
+        } else {
+            self.hand_to_handler(handler, request, outbox)?;
+        }
         route.taken(self.session, place);
         Ok(())
     }
@@ -173,9 +180,6 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        if handler.remote.is_some() {
-            return self.forward_to_handler(handler, request, outbox);
-        }
         let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
         let properties: Properties<'_> = match keys {
             Some(keys) => keys.select(&self.profile.properties).collect(),

@@ -47,6 +47,21 @@ impl KeySelection {
         whole.chain(self.named.iter().map(AsRef::as_ref))
     }
 
+    /// Asks for what another one asks for, too, or for everything if these would be too many names. True if that is more
+    /// than before.
+    pub(crate) fn add(&mut self, other: &Self) -> bool {
+        let before = (self.all_fixed, self.all_user, self.named.len());
+        self.all_fixed |= other.all_fixed;
+        self.all_user |= other.all_user;
+        let new = other.named.iter().filter(|key| !self.covers(key)).cloned();
+        let new: Vec<_> = new.collect();
+        self.named.extend(new);
+        if self.named.len() > MAX_SELECTED_KEYS {
+            *self = Self { all_fixed: true, all_user: true, named: BTreeSet::new() };
+        }
+        before != (self.all_fixed, self.all_user, self.named.len())
+    }
+
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         !self.all_fixed && !self.all_user && self.named.is_empty()
@@ -96,6 +111,22 @@ mod tests {
         let properties = properties();
         let selected: Vec<_> = selection.select(&properties).map(|(key, _)| key).collect();
         assert_eq!(selected, expected, "{keys:?}");
+    }
+
+    #[test]
+    fn what_one_asks_for_can_be_added_to_what_another_does() {
+        let parse = |keys: &[&str]| KeySelection::parse(keys.iter().copied()).unwrap();
+        let mut all = parse(&["a", "$Country"]);
+        assert!(all.add(&parse(&["b"])) && !all.add(&parse(&["a", "b"])) && !all.add(&parse(&[])));
+        assert_eq!(all, parse(&["a", "b", "$Country"]));
+        assert!(all.add(&parse(&["*U"])) && !all.add(&parse(&["c", "$Country"])));
+        assert!(all.covers("x") && !all.covers("$Principal"));
+        let many: Vec<_> = (0..=MAX_SELECTED_KEYS).map(|key| key.to_string()).collect();
+        let mut all = KeySelection::default();
+        let grew = many.iter().filter(|key| all.add(&parse(&[key]))).count();
+        assert_eq!(grew, MAX_SELECTED_KEYS + 1);
+        assert_eq!(all, parse(&["*F", "*U"]));
+        assert!(!all.add(&parse(&["1"])));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::Release;
 
@@ -30,6 +31,7 @@ use crate::cluster::PeerTable;
 use crate::config::Limits;
 use crate::mailbox::Mailbox;
 use crate::mailbox::Spare;
+use crate::mailbox::whole_frames;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::MAX_PENDING;
@@ -49,6 +51,8 @@ pub(crate) struct Peer<X> {
     greets: AtomicBool,
     /// The node is about to stop.
     pub(crate) is_leaving: AtomicBool,
+    /// It has said farewell in this life of the link. Written with the session locked.
+    farewelled: AtomicBool,
     /// Its open sessions, as it says.
     pub(crate) sessions: AtomicU64,
     /// Counts its reports of load.
@@ -106,6 +110,7 @@ impl<X> Peer<X> {
             established: AtomicBool::new(false),
             greets: AtomicBool::new(true),
             is_leaving: AtomicBool::new(false),
+            farewelled: AtomicBool::new(false),
             sessions: AtomicU64::new(0),
             reports: AtomicU32::new(0),
             next_word: AtomicU64::new(0),
@@ -224,6 +229,7 @@ impl<X> Session<X> {
             return if state.ended { Flush::Finished } else { Flush::Done };
         }
         self.flush(spare, |connection, bytes| {
+            let bytes = whole_frames(bytes, LARGEST_TRANSMISSION);
             let Some(header) = peer.next_header(connection) else { return Ok(bytes.len()) };
             let sent = send(connection, &header, bytes);
             let is_refused = |error: &io::Error| {
@@ -274,12 +280,14 @@ impl<X> Session<X> {
         state.mailbox = Mailbox::default();
         state.writing = false;
         state.blocked = false;
+        state.leaving = false;
         let mut line = peer.line.lock();
         line.own = if other_number { line.own.wrapping_add(1).max(1) } else { line.own };
         (line.peer, line.sent, line.received) = (0, 0, 0);
         (line.connection, line.life) = (state.connection, state.life);
         drop(line);
         peer.established.store(false, Release);
+        peer.farewelled.store(false, Relaxed);
         peer.greets.store(true, Relaxed);
         let unanswered = state.pending.drain();
         self.count_pending(&state);
@@ -287,6 +295,38 @@ impl<X> Session<X> {
         drop(state);
         self.report(touched, outbox);
         unanswered
+    }
+
+    /// Appends a farewell if the other end is known and has not been told one in this life: behind it there are no
+    /// requests.
+    pub(crate) fn say_farewell(
+        self: &Arc<Self>,
+        outbox: &mut Outbox<X>,
+        put: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let mut state = self.state.lock();
+        if state.ended || state.leaving || !self.is_established() {
+            return;
+        }
+        state.leaving = true;
+        let touched = state.append(FAREWELL, put);
+        drop(state);
+        self.report(touched, outbox);
+    }
+
+    /// The other end has said farewell in that life.
+    pub(crate) fn heard_farewell(&self, life: u32) {
+        let state = self.state.lock();
+        if let Some(peer) = &self.peer
+            && state.life == life
+        {
+            peer.farewelled.store(true, Release);
+        }
+    }
+
+    /// Whether all requests that the other end will ever send have come.
+    pub(crate) fn has_heard_farewell(&self) -> bool {
+        self.peer.as_ref().is_none_or(|peer| peer.farewelled.load(Acquire))
     }
 
     /// Ends a link; hands out what the other node had to answer. `None` if it had ended already.
@@ -322,7 +362,7 @@ impl<X> Session<X> {
     ) -> Result<(), (Undeliverable, Vec<InFlight<X>>)> {
         let (expected, put) = message;
         let mut state = self.state.lock();
-        if state.ended || state.life != life {
+        if state.ended || state.leaving || state.life != life {
             return Err((Undeliverable::Ended, requests));
         }
         if state.pending.len() + requests.len() > MAX_PENDING as usize {
@@ -342,3 +382,9 @@ impl<X> Session<X> {
         Ok(())
     }
 }
+
+/// The bytes of a farewell.
+const FAREWELL: usize = 4;
+
+/// Such that the other end need not keep much of it until it is whole. A larger message goes alone.
+const LARGEST_TRANSMISSION: usize = if cfg!(test) { 1 << 10 } else { 4 << 20 };

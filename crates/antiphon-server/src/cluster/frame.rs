@@ -34,6 +34,13 @@ pub(crate) struct Piece<'f> {
     pub(crate) bytes: &'f [u8],
 }
 
+impl Piece<'_> {
+    /// Where in the stream it ends, whatever the other end says.
+    pub(crate) const fn end(&self) -> u64 {
+        self.offset.wrapping_add(self.bytes.len() as u64)
+    }
+}
+
 /// The frame is not of this layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;

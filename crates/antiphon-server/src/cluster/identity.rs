@@ -35,6 +35,26 @@ pub(crate) fn node(file: Option<&Path>) -> io::Result<NodeId> {
     }
 }
 
+/// What would keep a server from using this file, and what is to be done about it. Writes nothing.
+pub(crate) fn problem(file: &Path) -> Option<(String, &'static str)> {
+    let problem = match fs::read_to_string(file) {
+        Ok(text) if parse(&text).is_some() => return None,
+        Ok(_) => return Some(("holds no node id".to_owned(), "delete it, and a new one is drawn")),
+        Err(problem) => problem,
+    };
+    if problem.kind() != io::ErrorKind::NotFound {
+        return Some((problem.to_string(), "let the server read it"));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match fs::metadata(folder.unwrap_or(Path::new("."))) {
+        Ok(folder) if folder.is_dir() && !folder.permissions().readonly() => None,
+        Ok(_) => {
+            Some(("cannot be written there".to_owned(), "name a file that the server may write"))
+        }
+        Err(problem) => Some((format!("has no folder: {problem}"), "make the folder first")),
+    }
+}
+
 /// This run of a node.
 pub(crate) fn run_of(node: NodeId) -> Peer {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -61,6 +81,21 @@ mod tests {
         fs::remove_file(&file).unwrap();
         assert_ne!(node(Some(&file)).unwrap(), first);
         assert_ne!(node(None).unwrap(), node(None).unwrap());
+    }
+
+    #[test]
+    fn what_would_go_wrong_is_told_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("node.id");
+        assert_eq!(problem(&file), None);
+        assert!(!file.exists(), "nothing is written");
+        node(Some(&file)).unwrap();
+        assert_eq!(problem(&file), None);
+        fs::write(&file, "zzz").unwrap();
+        let told = |file: &Path| problem(file).unwrap().0;
+        assert_eq!(told(&file), "holds no node id");
+        assert!(told(&folder.path().join("no/node.id")).starts_with("has no folder"));
+        assert!(!told(&file.join("node.id")).is_empty());
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! One link to one node, for as long as it is here: pieces become transmissions again, which the broker serves. Whether they belong
-//! together, and what is to be done if one is missing, the broker decides.
+//! One link to one node, for as long as it is here: what comes over it the broker serves, and decides what is to be done if something is
+//! missing.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use antiphon_broker::Broken;
 use parking_lot::Mutex;
@@ -12,7 +14,8 @@ use tracing::warn;
 use crate::cluster::fabric::Peer;
 use crate::cluster::fabric::Way;
 use crate::cluster::frame::Frame;
-use crate::cluster::frame::Piece;
+use crate::cluster::inbound::Inbound;
+use crate::cluster::inbound::Taken;
 use crate::cluster::outbound::Carried;
 use crate::cluster::outbound::Outbound;
 use crate::flush;
@@ -27,17 +30,8 @@ pub(crate) struct Link {
     session: Arc<Session>,
     /// Held while a frame is served, so that they are in order.
     inbound: Mutex<Inbound>,
-}
-
-#[derive(Default)]
-struct Inbound {
-    /// The stream of the other end, and how much of it has come.
-    stream: u64,
-    received: u64,
-    /// What has come of a transmission; `None` if its beginning is missing.
-    begun: Option<Vec<u8>>,
     /// The node speaks another version, and there is no link.
-    is_refused: bool,
+    is_refused: AtomicBool,
 }
 
 impl Link {
@@ -54,7 +48,9 @@ impl Link {
         let session = shared.broker.join((peer.node, incarnation), line, now, &mut outbox);
         drop(outbox);
         info!(node = %shown(peer), "a node is here");
-        Ok(Self { peer, outbound, session, inbound: Mutex::default() })
+        let mailbox = shared.config.load().cluster.mailbox;
+        let inbound = Mutex::new(Inbound::new(MAILBOXES.saturating_mul(mailbox)));
+        Ok(Self { peer, outbound, session, inbound, is_refused: AtomicBool::new(false) })
     }
 
     /// Serves a frame of the node.
@@ -68,30 +64,21 @@ impl Link {
         }
         let Some(piece) = piece else { return };
         let mut inbound = self.inbound.lock();
-        if inbound.is_refused {
+        if self.is_refused.load(Relaxed) {
             return;
         }
-        let (Piece { from, offset, is_last, bytes, .. }, is_whole) =
-            (piece.clone(), inbound.take(&piece));
-        // One that came in a single piece needs no other place.
-        let served = match (is_whole, inbound.begun.take()) {
-            (true, _) => self.serve(bytes, shared),
-            (false, Some(transmission)) if is_last => self.serve(&transmission, shared),
-            (false, begun) => {
-                inbound.begun = begun;
-                Ok(())
-            }
-        };
-        if matches!(served, Err(Broken::Version(_))) {
-            inbound.is_refused = true;
-            self.part(shared);
+        let (from, end) = (piece.from, piece.end());
+        match inbound.take(&piece) {
+            Taken::Part => {}
+            Taken::Whole(transmission) => self.serve(&transmission, shared),
+            Taken::TooLarge => self.begin_anew(inbound.most(), shared),
         }
         // Who leaves waits until all has arrived.
         let is_awaited = self.session.node_is_leaving();
-        self.outbound.received(from, offset + bytes.len() as u64, is_awaited);
+        self.outbound.received(from, end, is_awaited);
     }
 
-    fn serve(&self, transmission: &[u8], shared: &Shared) -> Result<(), Broken> {
+    fn serve(&self, transmission: &[u8], shared: &Shared) {
         let mut outbox = flush::delivery();
         let now = shared.clock.now();
         let served = shared.broker.transmission(&self.session, transmission, now, &mut outbox);
@@ -104,7 +91,21 @@ impl Link {
             }
             Err(problem) => error!(node = %shown(self.peer), "no link to a node: {problem}"),
         }
-        served
+        if matches!(served, Err(Broken::Version(_))) {
+            self.is_refused.store(true, Relaxed);
+            self.part(shared);
+        }
+    }
+
+    /// The node transmits more at a time than is kept for it.
+    fn begin_anew(&self, most: usize, shared: &Shared) {
+        error!(
+            node = %shown(self.peer),
+            "the link to a node begins anew: it transmits more than {most} bytes at a time, twice cluster.mailbox"
+        );
+        let mut outbox = flush::delivery();
+        shared.broker.begin_anew(&self.session, &mut outbox);
+        shared.audit.take(&mut outbox.notes, None);
     }
 
     /// The node is gone.
@@ -134,72 +135,10 @@ impl Link {
     }
 }
 
-impl Inbound {
-    /// Takes a piece. True if it is a whole transmission by itself.
-    fn take(&mut self, piece: &Piece<'_>) -> bool {
-        if (piece.from, piece.offset) != (self.stream, self.received) {
-            // Something is missing, or this is another stream: go on where the next transmission begins.
-            self.stream = piece.from;
-            self.begun = None;
-        }
-        self.received = piece.offset + piece.bytes.len() as u64;
-        if piece.is_first {
-            self.begun = (!piece.is_last).then(|| piece.bytes.to_vec());
-            return piece.is_last;
-        }
-        if let Some(begun) = &mut self.begun {
-            begun.extend_from_slice(piece.bytes);
-        }
-        false
-    }
-}
-
 /// A node as it is named everywhere.
 pub(crate) fn shown(peer: Peer) -> String {
     format!("{:016x}", peer.node.0)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The transmissions that come of pieces `(from, offset, first, last, bytes)`.
-    fn whole(pieces: &[(u64, u64, bool, bool, &str)]) -> Vec<String> {
-        let mut inbound = Inbound::default();
-        let mut got = Vec::new();
-        for (from, offset, is_first, is_last, bytes) in pieces {
-            let (from, offset, is_first, is_last) = (*from, *offset, *is_first, *is_last);
-            let bytes = bytes.as_bytes();
-            let is_whole = inbound.take(&Piece { from, offset, is_first, is_last, bytes });
-            let done =
-                if is_whole { Some(bytes.to_vec()) } else { inbound.begun.take_if(|_| is_last) };
-            got.extend(done.map(|bytes| String::from_utf8(bytes).unwrap()));
-        }
-        got
-    }
-
-    #[test]
-    fn pieces_become_transmissions() {
-        let pieces = [
-            (1, 0, true, true, "ab"),
-            (1, 2, true, false, "cd"),
-            (1, 4, false, false, "ef"),
-            (1, 6, false, true, "g"),
-            (1, 7, true, true, "h"),
-        ];
-        assert_eq!(whole(&pieces), ["ab", "cdefg", "h"]);
-    }
-
-    #[test]
-    fn a_transmission_of_which_a_piece_is_missing_is_missing_as_a_whole() {
-        let pieces = [
-            (1, 0, true, false, "ab"),
-            (1, 4, false, true, "ef"),
-            (1, 6, false, true, "g"),
-            (1, 7, true, false, "h"),
-            (2, 0, false, true, "i"),
-            (2, 1, true, true, "j"),
-        ];
-        assert_eq!(whole(&pieces), ["j"]);
-    }
-}
+/// What is transmitted at a time is some MiB, or one message, and none is larger than so many mailboxes.
+const MAILBOXES: usize = 2;

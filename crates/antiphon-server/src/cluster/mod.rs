@@ -7,7 +7,7 @@
 //! | `fabric` | what is needed of whatever connects nodes |
 //! | `zenoh` | Zenoh, which does |
 //! | `members` | the other nodes, each with its link |
-//! | `link` | one link: what comes over it |
+//! | `link`, `inbound` | one link: what comes over it |
 //! | `outbound` | what goes out over it, in bounds |
 //! | `frame` | the bytes |
 //! | `joining` | how a node finds the others, and when it is ready |
@@ -15,6 +15,7 @@
 pub(crate) mod fabric;
 mod frame;
 pub(crate) mod identity;
+mod inbound;
 mod joining;
 pub(crate) mod link;
 pub(crate) mod members;
@@ -47,6 +48,7 @@ use tracing::warn;
 use crate::cluster::fabric::Events;
 use crate::cluster::fabric::Fabric;
 use crate::cluster::fabric::Peer;
+use crate::flush;
 use crate::shared::Shared;
 
 /// This node's part in the cluster. All links end when it is dropped.
@@ -112,18 +114,23 @@ pub(crate) async fn join(shared: &Arc<Shared>) -> io::Result<Membership> {
 }
 
 impl Membership {
-    /// Says farewell to the other nodes, when they have all that was answered at last: a farewell may overtake it.
+    /// Says farewell to the other nodes. It goes when none of them sends anything any more that would have to be answered, and
+    /// all have what was answered at last.
     pub(crate) async fn leave(self, shared: &Shared) {
         let Some((stop, mut following)) = self.0 else { return };
-        let settled = async {
-            let (mut looks, mut quiet) = (interval(BETWEEN_LOOKS), 0);
-            while quiet < QUIET_LOOKS {
+        let mut silent = 0;
+        let parting = async {
+            let mut looks = interval(BETWEEN_LOOKS);
+            loop {
                 looks.tick().await;
-                quiet = if shared.cluster.have_settled() { quiet + 1 } else { 0 };
+                silent = shared.broker.say_farewell(&mut flush::delivery());
+                if silent == 0 && shared.cluster.have_settled() {
+                    break;
+                }
             }
         };
-        if timeout(LONGEST_FAREWELL, settled).await.is_err() {
-            warn!("some node does not say whether it has received all");
+        if timeout(LONGEST_FAREWELL, parting).await.is_err() {
+            warn!(nodes = silent, "left without an answer of other nodes to the farewell");
         }
         let _ = stop.send(());
         if timeout(LONGEST_FAREWELL, following.join_next()).await.is_err() {
@@ -225,12 +232,8 @@ impl<F: Fabric> Drop for Cluster<F> {
     }
 }
 
-/// For saying farewell, and before it for what is still on its way; whoever does not hear it finds out.
+/// For the farewells of others, and again for taking the token away; whoever does not hear of it finds out.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 
-/// Nobody tells when the last piece has arrived, and it is only waited for once.
+/// Nobody is told when the last piece has arrived, or a link has begun anew, and it is only waited for once.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-
-/// So long nothing may have been said any more. Others may have chosen a handler of this node just before they heard that it has
-/// none, and what they send then is to be handed back, not lost.
-const QUIET_LOOKS: u32 = 20;

@@ -34,9 +34,12 @@ pub(super) fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>
     let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) else {
         return Ok(None);
     };
-    let (certificate, key) = (File("certificate", certificate), File("key", key));
+    let (certificate, key) = (File("listener.certificate", certificate), File("listener.key", key));
     let provider = Arc::new(ring::default_provider());
     let own = identity(certificate, key, &provider)?;
+    if let Some(problem) = own.cert.first().and_then(untimely) {
+        warn!("the certificate {} {problem}", certificate.path().display());
+    }
     let clients = clients(listener, &provider)?;
     let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -58,18 +61,18 @@ pub(super) fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>
     Ok(Some(Arc::new(config)))
 }
 
-/// A file, and the key of a listener that names it.
+/// A file, and the key of the configuration that names it.
 #[derive(Clone, Copy)]
-struct File<'a>(&'static str, &'a PathBuf);
+pub(super) struct File<'a>(pub(super) &'static str, pub(super) &'a PathBuf);
 
 impl File<'_> {
     fn path(&self) -> &Path {
         self.1
     }
 
-    fn problem(&self, problem: impl Display, fix: impl Into<String>) -> ConfigError {
+    pub(super) fn problem(&self, problem: impl Display, fix: impl Into<String>) -> ConfigError {
         ConfigError::Invalid {
-            key: format!("listener.{}", self.0),
+            key: self.0.to_owned(),
             problem: format!("{:?}: {problem}", self.1),
             fix: fix.into(),
         }
@@ -106,7 +109,8 @@ impl File<'_> {
     }
 }
 
-fn identity(
+/// A key with its certificate and those between it and its root.
+pub(super) fn identity(
     certificate: File<'_>,
     key: File<'_>,
     provider: &CryptoProvider,
@@ -137,9 +141,6 @@ fn identity(
         }
         Some(Err(problem)) => return Err(certificate.problem(problem, PEM_FIX)),
     }
-    if let Some(problem) = untimely(&chain[0]) {
-        warn!("the certificate {} {problem}", certificate.path().display());
-    }
     Ok(CertifiedKey::new(chain, signing))
 }
 
@@ -148,19 +149,24 @@ fn clients(
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, ConfigError> {
     let Some(authorities) = &listener.client_ca else { return Ok(None) };
-    let file = File("client_ca", authorities);
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|problem| file.problem(problem, PEM_FIX))?;
-    }
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let file = File("listener.client_ca", authorities);
+    let roots = Arc::new(roots(file)?);
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
     let builder = match listener.client_certificates {
         ClientCertificates::None => return Ok(None),
         ClientCertificates::Optional => builder.allow_unauthenticated(),
         ClientCertificates::Required => builder,
     };
     builder.build().map(Some).map_err(|problem| file.problem(problem, PEM_FIX))
+}
+
+/// The authorities that sign certificates.
+pub(super) fn roots(file: File<'_>) -> Result<RootCertStore, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        roots.add(certificate).map_err(|problem| file.problem(problem, PEM_FIX))?;
+    }
+    Ok(roots)
 }
 
 fn certificates(file: File<'_>) -> Result<Vec<CertificateDer<'static>>, ConfigError> {

@@ -46,8 +46,17 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self, name: &str) -> Signed {
+        self.sign_with(name, |_| {})
+    }
+
+    pub(crate) fn sign_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Signed {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
         Signed { certificate: params.signed_by(&key, &self.issuer).unwrap(), key }
     }
 

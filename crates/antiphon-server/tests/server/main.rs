@@ -7,7 +7,7 @@
 //! | `client_certificates`, `webhook` | a login over TLS from end to end, with the SDK and with a service |
 //! | `reloading` | what a reload changes while sessions are open, and that it is all or nothing |
 //! | `tls` | encrypted sessions, certificates of either side, and their replacement |
-//! | `certificate_files` | what is said about files that are of no use |
+//! | `certificate_files`, `cluster_files` | what is said about files that are of no use |
 //! | `limits` | every limit, crossed while others go on |
 //! | `door` | who is turned away at the door, and how |
 //! | `http` | what people and lost clients are answered |
@@ -38,6 +38,7 @@ mod certificate_files;
 mod certificates;
 mod client;
 mod client_certificates;
+mod cluster_files;
 mod configuration;
 mod door;
 mod draining;

@@ -10,6 +10,7 @@ use antiphon_wire::node::Frames;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Header;
 use antiphon_wire::node::Introduction;
+use antiphon_wire::node::Kept;
 use antiphon_wire::node::Kind;
 use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
@@ -134,6 +135,7 @@ fn path_request() -> PathRequest<'static> {
         timeout: 10_000,
         branch: 1,
         returns: 0,
+        kept: 9,
         path: "/a/b",
         properties: vec![("$Principal", "x")],
         value: value("string", "6568656c6c6f"),
@@ -142,8 +144,7 @@ fn path_request() -> PathRequest<'static> {
 
 #[test]
 fn a_request_to_a_path_goes_there_and_may_come_back() {
-    let request =
-        "65 07 904e 01 00 042f612f62 01 0a245072696e636970616c 0178 06737472696e67 066568656c6c6f";
+    let request = "65 07 904e 01 00 09 042f612f62 01 0a245072696e636970616c 0178 06737472696e67 066568656c6c6f";
     call(&format!("00 ec07 868001 {request}"), NodeService::Path, 0x4006, path_request());
     let returned = Returned {
         conversation: ConversationId(0x4006),
@@ -151,6 +152,8 @@ fn a_request_to_a_path_goes_there_and_may_come_back() {
         request: path_request(),
     };
     call(&format!("00 ed07 00 868001 01 {request}"), NodeService::Return, 0, returned);
+    let kept = Kept { sender: 7, path: "a", handler: 300 };
+    call("00 f907 00 07 0161 ac02", NodeService::Kept, 0, kept);
 }
 
 #[test]
@@ -204,4 +207,11 @@ fn locks_are_claimed_and_granted() {
     call("00 f607 00 0161 02", NodeService::LockClaim, 0, returned);
     let grant = LockGrant { name: "b", sequence: 78, round: 2 };
     call("00 f707 00 0162 4e 02", NodeService::LockGrant, 0, grant);
+}
+
+#[test]
+fn a_farewell_is_a_header_alone() {
+    let mut written = Vec::new();
+    put_request(&mut written, NodeService::Farewell, ConversationId(0));
+    assert_eq!(written, hex("00 f807 00"));
 }

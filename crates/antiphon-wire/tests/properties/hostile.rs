@@ -22,7 +22,7 @@ use proptest::test_runner::TestCaseResult;
 use crate::round_trip::harmless;
 
 /// The reader of every body that a peer may send.
-const READERS: [fn(&'static [u8]) -> TestCaseResult; 57] = [
+const READERS: [fn(&'static [u8]) -> TestCaseResult; 58] = [
     harmless::<Value<'_>>,
     harmless::<Credentials<'_>>,
     harmless::<CountOrErrors<'_>>,
@@ -80,6 +80,7 @@ const READERS: [fn(&'static [u8]) -> TestCaseResult; 57] = [
     harmless::<node::LockClaims<'_>>,
     harmless::<node::LockClaim<'_>>,
     harmless::<node::LockGrant<'_>>,
+    harmless::<node::Kept<'_>>,
 ];
 
 /// Bytes that are small more often than chance would have it, so that counts, tags and lengths often fit.

@@ -83,12 +83,14 @@ impl Both {
             return;
         }
         let number = self.handlers.len() as u64 + 1;
-        let handler = Arc::new(Handler::new(
-            self.sessions[who].clone(),
-            Path::parse(path).unwrap(),
-            ConversationId(number),
-            (KeySelection::default(), Label::SESSION),
-        ));
+        let (session, parsed) = (self.sessions[who].clone(), Path::parse(path).unwrap());
+        let told = (KeySelection::default(), Label::SESSION);
+        let mut handler = match who % 4 {
+            0 => Handler::remote(session, parsed, 1, told),
+            _ => Handler::new(session, parsed, ConversationId(number), told),
+        };
+        handler.conversation = ConversationId(number);
+        let handler = Arc::new(handler);
         self.routes.insert(&handler, Choice::LeastInFlight);
         self.handlers.push(handler);
         self.naive.push((who, path.to_owned(), number));
@@ -116,6 +118,7 @@ impl Both {
         let mut order: Vec<_> = route.order(&self.sessions[0]).collect();
         order.sort_unstable();
         assert_eq!(order, (0..route.handlers.len()).collect::<Vec<_>>());
+        assert_eq!(route.own_count() as usize, route.own().count());
         let place = |handler: &Handler<()>| {
             self.sessions.iter().position(|session| Arc::ptr_eq(session, &handler.session)).unwrap()
         };

@@ -159,7 +159,7 @@ impl Fabric {
         }
     }
 
-    fn transmit_over(&mut self, way: (usize, usize)) {
+    pub(crate) fn transmit_over(&mut self, way: (usize, usize)) {
         let queue = self.ways.entry(way).or_default();
         let is_stuck = self.stuck.contains(&way);
         let written = self.links[&way].transmit(&mut Spare::default(), |_, header, bytes| {

@@ -2,10 +2,14 @@
 
 mod control;
 mod fabric;
+mod farewell;
 mod filters;
 mod joining;
+mod keeping;
 mod listeners;
 mod locks;
 mod requests;
 mod simulation;
+mod tables;
 mod threads;
+mod turns;

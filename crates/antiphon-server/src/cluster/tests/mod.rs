@@ -1,4 +1,5 @@
-//! Nodes in one process.
+//! Nodes in one process, and a link whose other end does what a test says.
 
+mod endless;
 #[cfg(feature = "cluster")]
 mod over_zenoh;

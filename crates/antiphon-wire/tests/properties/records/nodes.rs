@@ -4,6 +4,7 @@ use antiphon_wire::node::Call;
 use antiphon_wire::node::ClaimChange;
 use antiphon_wire::node::HandlerTable;
 use antiphon_wire::node::Introduction;
+use antiphon_wire::node::Kept;
 use antiphon_wire::node::Listen;
 use antiphon_wire::node::Load;
 use antiphon_wire::node::LockClaim;
@@ -76,6 +77,15 @@ fn requests_between_nodes_travel() {
 }
 
 #[test]
+fn what_is_said_of_a_handler_that_is_kept_travels() {
+    travels((number(), text(), number()).prop_map(|(sender, path, handler)| Kept {
+        sender,
+        path,
+        handler,
+    }));
+}
+
+#[test]
 fn questions_and_calls_travel() {
     travels(text().prop_map(|filter| Match { filter }));
     travels((narrow(), bytes()).prop_map(|(service, body)| Call { service, body }));
@@ -103,9 +113,9 @@ fn what_is_said_of_locks_travels() {
 }
 
 fn path_request() -> impl Strategy<Value = PathRequest<'static>> {
-    let head = (session(), number(), narrow(), any::<u8>());
+    let head = (session(), number(), narrow(), any::<u8>(), number());
     (head, text(), properties(), value()).prop_map(|(head, path, properties, value)| {
-        let (sender, timeout, branch, returns) = head;
-        PathRequest { sender, timeout, branch, returns, path, properties, value }
+        let (sender, timeout, branch, returns, kept) = head;
+        PathRequest { sender, timeout, branch, returns, kept, path, properties, value }
     })
 }
