@@ -91,12 +91,12 @@ impl<X> Default for PeerTable<X> {
 impl<X> PeerTable<X> {
     /// How many handlers there are, and whether these are all.
     pub(super) fn summary(&self) -> (u64, bool) {
-        let remotes = self.handlers.values().filter_map(|handler| handler.remote.as_ref());
+        let remotes = self.handlers.values().filter_map(|handler| handler.remote());
         (remotes.map(|remote| u64::from(remote.count.load(Relaxed))).sum(), self.is_whole)
     }
 
     pub(super) fn remote(&self, path: &str) -> Option<&Remote> {
-        self.handlers.get(path)?.remote.as_deref()
+        self.handlers.get(path)?.remote()
     }
 }
 
@@ -176,7 +176,8 @@ impl<X> Broker<X> {
             let mut own = Published { count: 0, keys: BTreeSet::new() };
             for handler in route.own() {
                 own.count += 1;
-                own.keys.extend(handler.keys.iter().flat_map(|keys| keys.keys()).map(Box::from));
+                own.keys
+                    .extend(handler.keys().into_iter().flat_map(KeySelection::keys).map(Box::from));
             }
             own
         });
@@ -245,14 +246,14 @@ impl<X> Batch<'_, X> {
         let keys = KeySelection::parse(news.keys.iter().copied())
             .map_err(|_| invalid("keys", Fault::Count(news.keys.len() as u32)))?;
         if let Some(known) = table.handlers.get(path.as_str())
-            && let Some(remote) = known.remote.as_ref().filter(|_| known.wants(&keys))
+            && let Some(remote) = known.remote().filter(|_| known.wants(&keys))
         {
             remote.count.store(news.count, Relaxed);
             return Ok(());
         }
         let label = self.broker.totals.per_path.label(path.as_str());
         let link = self.session.clone();
-        let handler = Arc::new(Handler::remote(link, path, news.count, (keys, label)));
+        let handler = Arc::new(Handler::of_node(link, path, news.count, (keys, label)));
         let choice = || self.broker.policy().rules.choice(path);
         // The old one goes when the new one is there, so that there is one at any time.
         routes.insert(&handler, choice());

@@ -173,10 +173,10 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        if handler.remote.is_some() {
+        if handler.remote().is_some() {
             return self.forward_to_handler(handler, request, outbox);
         }
-        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let keys = handler.keys().filter(|_| handler.session.client().reads_properties());
         let properties: Properties<'_> = match keys {
             Some(keys) => keys.select(&self.profile.properties).collect(),
             None => Vec::new(),
