@@ -164,7 +164,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
         let handler = route.handlers.get(place);
-        if handler.remote.is_some() {
+        if handler.remote().is_some() {
             let kept = route.kept_elsewhere(self.session, place).unwrap_or_default();
             self.forward_to_handler((handler, kept), request, outbox)?;
         } else {
@@ -180,7 +180,7 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let keys = handler.keys().filter(|_| handler.session.client().reads_properties());
         let properties: Properties<'_> = match keys {
             Some(keys) => keys.select(&self.profile.properties).collect(),
             None => Vec::new(),

@@ -47,9 +47,11 @@ impl Alarms {
 
     /// The places whose time has come.
     pub(crate) fn due(&self, now: Millis) -> impl Iterator<Item = usize> {
-        let times = self.rows.iter().flat_map(|row| row.iter());
-        let due = move |(_, time): &(usize, &AtomicU64)| time.load(Relaxed) <= now.0;
-        times.enumerate().filter(due).map(|(place, _)| place)
+        let is_due = move |(_, time): &(usize, &AtomicU64)| time.load(Relaxed) <= now.0;
+        self.rows.iter().enumerate().flat_map(move |(number, row)| {
+            let due = row.iter().enumerate().filter(is_due);
+            due.map(move |(place, _)| number * ROW + place)
+        })
     }
 }
 
