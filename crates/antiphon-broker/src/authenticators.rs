@@ -23,7 +23,6 @@ use antiphon_wire::service::authenticator::AuthenticatorRequest;
 use antiphon_wire::service::authenticator::Decision;
 use antiphon_wire::service::authenticator::DeregisterAuthenticator;
 use antiphon_wire::service::authenticator::RegisterAuthenticator;
-use antiphon_wire::service::messaging::Outcome;
 use foldhash::HashMap;
 
 use crate::access::GlobalPermission;
@@ -31,6 +30,7 @@ use crate::batch::Batch;
 use crate::batch::Void;
 use crate::broker::Broker;
 use crate::error::ServiceError;
+use crate::messaging::Outcome;
 use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;

@@ -25,6 +25,7 @@ use crate::config::Policy;
 use crate::error::ServiceError;
 use crate::filter::Filter;
 use crate::filter::FilterError;
+use crate::messaging::Aim;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
@@ -46,6 +47,8 @@ pub struct Batch<'b, X> {
     pub(crate) profile: Arc<Profile>,
     pub(crate) guard: LocalGuard<'b>,
     pub(crate) policy: Guard<Arc<Policy>>,
+    /// What holds for the path in `inbound`.
+    pub(crate) aim: Option<Aim<X>>,
     pub(crate) now: Millis,
     /// Where requests are entered in the ledger.
     pub(crate) page: Page,
@@ -88,6 +91,7 @@ impl<'b, X> Batch<'b, X> {
             profile: session.profile(),
             guard: broker.routes.guard(),
             policy: broker.policy(),
+            aim: None,
             now,
             page: broker.totals.book.open_page(),
             counts: Counts::default(),
@@ -241,6 +245,7 @@ impl<'b, X> Batch<'b, X> {
     /// After profiles were changed: that of this session may have been among them, and its next message goes by it.
     pub(crate) fn refresh_profile(&mut self) {
         self.profile = self.session.profile();
+        self.aim = None;
     }
 
     /// Answers a request of this session.

@@ -12,7 +12,6 @@ use antiphon_wire::ids::SessionId;
 use antiphon_wire::ids::SessionToken;
 use antiphon_wire::message;
 use antiphon_wire::service::events::CloseReason;
-use antiphon_wire::service::messaging::Outcome;
 use arc_swap::ArcSwap;
 use arc_swap::Guard;
 use foldhash::fast::RandomState;
@@ -31,10 +30,12 @@ use crate::filter::Filter;
 use crate::liveness::Patience;
 use crate::locks::Locks;
 use crate::messaging::Ending;
+use crate::messaging::Outcome;
 use crate::notes::Note;
 use crate::outbox::Outbox;
 use crate::profile::Profile;
 use crate::registry::Registry;
+use crate::routes::Handler;
 use crate::routes::Routes;
 use crate::security::SecurityPolicy;
 use crate::session::Remains;
@@ -55,6 +56,8 @@ pub struct Broker<X> {
     /// What may change; a batch keeps the one that it began with.
     policy: ArcSwap<Policy>,
     pub(crate) routes: Routes<X>,
+    /// Of sessions that have ended, and still in `routes`.
+    pub(crate) departed: Mutex<Vec<Arc<Handler<X>>>>,
     pub(crate) registry: RwLock<Registry<X>>,
     /// Held while a session opens, changes or ends, so that listeners see one order of events. Taken before the
     /// registry, and before any session.
@@ -89,6 +92,7 @@ impl<X> Broker<X> {
             patience: Patience::new(&config),
             config: Fixed::new(config),
             routes: Routes::new(),
+            departed: Mutex::default(),
             registry: RwLock::default(),
             listeners: Mutex::default(),
             authenticators: Mutex::default(),
@@ -310,7 +314,7 @@ impl<X> Broker<X> {
             return self.begin_link_anew(session, true, outbox);
         }
         let token = session.token();
-        let Some(remains) = session.end(reason, outbox) else { return };
+        let Some(mut remains) = session.end(reason, outbox) else { return };
         self.totals.close(reason);
         self.note(outbox, || Note::Closed { session: session.id(), reason });
         if let Some(token) = token {
@@ -324,6 +328,7 @@ impl<X> Broker<X> {
         drop(listeners);
         self.forget_locks(session, outbox);
         self.forget_authenticators(session);
+        self.depart(take(&mut remains.handlers), outbox);
         self.undo(session, remains, End::RecipientEnded, outbox);
     }
 
@@ -336,10 +341,7 @@ impl<X> Broker<X> {
         outbox: &mut Outbox<X>,
     ) {
         let Remains { unanswered, handlers } = remains;
-        for handler in &handlers {
-            self.routes.remove(handler);
-        }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.withdraw(&handlers, outbox);
         let responder = session.id();
         let has = match end {
             End::RecipientRestarted => "began anew",

@@ -46,12 +46,9 @@ impl<X> Route<X> {
     }
 
     fn first(&self, sender: &Session<X>) -> usize {
-        match self.choice {
+        match self.choice() {
             Choice::LeastInFlight => self.least_in_flight(sender),
-            Choice::RoundRobin => {
-                let turn = self.turn.as_ref().map_or(0, |turn| turn.fetch_add(1, Relaxed));
-                turn as usize % self.handlers.len()
-            }
+            Choice::RoundRobin => self.turn() as usize % self.handlers.len(),
             Choice::Sticky => sender
                 .sticky
                 .lock()
@@ -69,7 +66,7 @@ impl<X> Route<X> {
 
     /// Notes that `sender`'s request was taken by the handler at `place`.
     pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
-        if self.choice == Choice::Sticky {
+        if self.choice() == Choice::Sticky {
             sender
                 .sticky
                 .lock()

@@ -90,10 +90,7 @@ impl<X> Broker<X> {
 
     fn make_leave(&self, session: &Arc<Session<X>>, outbox: &mut Outbox<X>) {
         let handlers = session.leave();
-        for handler in &handlers {
-            self.routes.remove(handler);
-        }
-        self.publish(handlers.iter().map(|handler| handler.path()), outbox);
+        self.withdraw(&handlers, outbox);
     }
 
     /// Ends a session that leaves, if nothing of it is under way.

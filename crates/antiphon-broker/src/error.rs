@@ -67,10 +67,12 @@ impl From<PropertiesError> for ServiceError {
 
 /// Reads a message path that a service call names.
 pub(crate) fn parse_path(text: &str) -> Result<Path<'_>, ServiceError> {
-    Path::parse(text).map_err(|rule: InvalidPath| {
-        let shown: String = text.chars().take(SHOWN_PATH).collect();
-        ServiceError::new(Reason::INVALID_PATH, format!("invalid path {shown:?}: {rule}"))
-    })
+    Path::parse(text).map_err(|rule| invalid_path(text, rule))
+}
+
+pub(crate) fn invalid_path(text: &str, rule: InvalidPath) -> ServiceError {
+    let shown: String = text.chars().take(SHOWN_PATH).collect();
+    ServiceError::new(Reason::INVALID_PATH, format!("invalid path {shown:?}: {rule}"))
 }
 
 /// How many characters of a refused path are repeated to its sender.

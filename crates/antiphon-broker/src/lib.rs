@@ -35,6 +35,7 @@ mod choice;
 mod cluster;
 mod config;
 mod control;
+mod departed;
 mod draining;
 mod error;
 mod events;

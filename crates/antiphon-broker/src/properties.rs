@@ -2,16 +2,16 @@
 //! properties is decided elsewhere.
 
 mod change;
+mod error;
 mod selection;
 mod trust;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use thiserror::Error;
-
 pub use crate::properties::change::Change;
 pub use crate::properties::change::Changed;
+pub use crate::properties::error::PropertiesError;
 pub use crate::properties::selection::KeySelection;
 pub use crate::properties::trust::Believed;
 pub use crate::properties::trust::InvalidPattern;
@@ -46,34 +46,54 @@ impl Default for Bounds {
 
 /// The properties of one session by key: fixed ones, whose keys start with `$`, and user properties.
 ///
-/// In key order, and without room to spare: every session has some, and few ever change.
+/// In key order, and without room to spare: every session has some, and few ever change. Sessions with the same keys share
+/// the list of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Properties(Box<[(Arc<str>, Arc<str>)]>);
+pub struct Properties {
+    keys: Arc<[Arc<str>]>,
+    /// As many as there are keys, in the same order.
+    values: Box<[Arc<str>]>,
+}
 
 impl Properties {
+    /// With `keys`, which are in order, and as many `values`.
+    pub(crate) fn new(keys: Arc<[Arc<str>]>, values: Box<[Arc<str>]>) -> Self {
+        debug_assert_eq!(keys.len(), values.len(), "a value for each key");
+        Self { keys, values }
+    }
+
+    /// All keys, in order.
+    pub(crate) fn keys(&self) -> &Arc<[Arc<str>]> {
+        &self.keys
+    }
+
     /// The value of the property `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.entry(key).map(|(_, value)| value.as_ref())
     }
 
-    /// Keys differ in length more often than not, so that looking at one after the other is faster than halving.
-    fn entry(&self, key: &str) -> Option<&(Arc<str>, Arc<str>)> {
-        self.0.iter().find(|(other, _)| **other == *key)
+    fn entry(&self, key: &str) -> Option<(&Arc<str>, &Arc<str>)> {
+        // Keys differ in length more often than not, so that looking at one after the other is faster than halving.
+        self.shared().find(|(other, _)| ***other == *key)
     }
 
     /// Gives a property a value, or takes it away.
     fn set(&mut self, key: &Arc<str>, value: Option<Arc<str>>) {
-        let mut all = BTreeMap::from_iter(std::mem::take(&mut self.0));
-        match value {
-            Some(value) => all.insert(key.clone(), value),
-            None => all.remove(key),
-        };
-        self.0 = all.into_iter().collect();
+        let place = self.keys.iter().position(|other| other == key);
+        match (place, value) {
+            (Some(place), Some(value)) => self.values[place] = value,
+            (None, Some(value)) => self.extend([(key.clone(), value)]),
+            (Some(_), None) => {
+                let others = self.shared().filter(|(other, _)| *other != key);
+                *self = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+            }
+            (None, None) => {}
+        }
     }
 
     /// All properties, in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+        self.shared().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
     /// The fixed properties, in key order.
@@ -88,7 +108,7 @@ impl Properties {
 
     /// All properties in key order, for those who keep them.
     pub(crate) fn shared(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.keys.iter().zip(&self.values)
     }
 
     /// Takes over what was `granted`: user properties, but no new ones beyond `most`, and the fixed ones that an
@@ -115,21 +135,23 @@ impl Properties {
 
     /// How many properties there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// Whether there is no property at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 }
 
 /// Takes the server's own values as they are: no rule for keys and no limit applies.
 impl Extend<(Arc<str>, Arc<str>)> for Properties {
     fn extend<T: IntoIterator<Item = (Arc<str>, Arc<str>)>>(&mut self, properties: T) {
-        let mut all = BTreeMap::from_iter(std::mem::take(&mut self.0));
+        let here = self.shared().map(|(key, value)| (key.clone(), value.clone()));
+        let mut all: BTreeMap<_, _> = here.collect();
         all.extend(properties);
-        self.0 = all.into_iter().collect();
+        let (keys, values): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        *self = Self::new(keys.into(), values.into());
     }
 }
 
@@ -205,62 +227,6 @@ pub fn given<'a>(
 /// Whether an authenticator may set the fixed property `key`.
 fn is_granted(key: &str) -> bool {
     matches!(key, "$Country" | "$Language" | "$Latitude" | "$Longitude")
-}
-
-/// Why properties or keys are refused.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum PropertiesError {
-    /// The key is empty or has a character that is not allowed.
-    #[error(
-        "property key {key:?} is empty or has a blank, line break, quote, parenthesis or comma"
-    )]
-    InvalidKey {
-        /// The key.
-        key: String,
-    },
-    /// The key is longer than `limit` bytes.
-    #[error("property key {key:?}... is longer than {limit} bytes")]
-    KeyTooLong {
-        /// The start of the key.
-        key: String,
-        /// In bytes.
-        limit: usize,
-    },
-    /// The value of `key` is longer than `limit` bytes.
-    #[error("value of property {key:?} is longer than {limit} bytes")]
-    ValueTooLong {
-        /// The key.
-        key: String,
-        /// In bytes.
-        limit: usize,
-    },
-    /// With `key` the session would have more than `limit` user properties.
-    #[error(
-        "property {key:?} would be one too many: a session has at most {limit} user properties"
-    )]
-    TooManyProperties {
-        /// The key that does not fit.
-        key: String,
-        /// The most user properties of a session.
-        limit: usize,
-    },
-    /// More than `limit` different keys are asked for.
-    #[error("more than {limit} different property keys asked for")]
-    TooManyKeys {
-        /// The most keys.
-        limit: usize,
-    },
-}
-
-impl PropertiesError {
-    /// The bound that is exceeded, if it is one that can be configured.
-    pub fn limit(&self) -> Option<Limit> {
-        match self {
-            Self::ValueTooLong { .. } => Some(Limit::PropertySize),
-            Self::TooManyProperties { .. } => Some(Limit::Properties),
-            Self::InvalidKey { .. } | Self::KeyTooLong { .. } | Self::TooManyKeys { .. } => None,
-        }
-    }
 }
 
 pub(crate) const ENVIRONMENT: &str = "$Environment";

@@ -14,12 +14,15 @@ use crate::filter::Filter;
 use crate::filter::Index;
 use crate::filter::Narrowed;
 use crate::profile::Profile;
+use crate::properties::Properties;
 use crate::session::Session;
 
 pub(crate) struct Registry<X> {
     sessions: Slab<Arc<Session<X>>>,
     slots: HashMap<SessionId, Slot>,
     properties: HashMap<Arc<str>, HashMap<Arc<str>, HashSet<Slot>>>,
+    /// How many sessions have exactly these property keys. They share the list.
+    keys: HashMap<Arc<[Arc<str>]>, usize>,
     roles: HashMap<Arc<str>, HashSet<Slot>>,
 }
 
@@ -32,6 +35,7 @@ impl<X> Default for Registry<X> {
             sessions: Slab::new(),
             slots: HashMap::default(),
             properties: HashMap::default(),
+            keys: HashMap::default(),
             roles: HashMap::default(),
         }
     }
@@ -120,18 +124,24 @@ impl<X> Registry<X> {
 
     /// The same profile with keys and values that other sessions have too, so that they are in memory once.
     fn share(&self, profile: &Profile) -> Arc<Profile> {
-        let known = |(key, value): (&Arc<str>, &Arc<str>)| {
-            let Some((key, values)) = self.properties.get_key_value(key) else {
-                return (key.clone(), value.clone());
-            };
-            let value = values.get_key_value(value).map_or(value, |(value, _)| value);
-            (key.clone(), value.clone())
+        let Profile { roles, properties, access } = profile;
+        let key = |key| self.properties.get_key_value(key).map_or(key, |(key, _)| key).clone();
+        let keys = match self.keys.get_key_value(properties.keys()) {
+            Some((keys, _)) => keys.clone(),
+            None => properties.keys().iter().map(key).collect(),
         };
-        let properties = profile.properties.shared().map(known).collect();
-        Arc::new(Profile { properties, ..profile.clone() })
+        let value = |(key, value)| {
+            let values = self.properties.get(key);
+            let known = values.and_then(|values| values.get_key_value(value));
+            known.map_or(value, |(value, _)| value).clone()
+        };
+        let values = properties.shared().map(value).collect();
+        let properties = Properties::new(keys, values);
+        Arc::new(Profile { roles: roles.clone(), properties, access: access.clone() })
     }
 
     fn index(&mut self, slot: Slot, profile: &Profile) {
+        *self.keys.entry(profile.properties.keys().clone()).or_default() += 1;
         for (key, value) in profile.properties.shared().filter(|(key, _)| is_indexed(key)) {
             let values = self.properties.entry(key.clone()).or_default();
             values.entry(value.clone()).or_default().insert(slot);
@@ -142,6 +152,12 @@ impl<X> Registry<X> {
     }
 
     fn unindex(&mut self, slot: Slot, profile: &Profile) {
+        if let Some(count) = self.keys.get_mut(profile.properties.keys()) {
+            *count -= 1;
+            if *count == 0 {
+                self.keys.remove(profile.properties.keys());
+            }
+        }
         for (key, value) in profile.properties.shared().filter(|(key, _)| is_indexed(key)) {
             let Some(values) = self.properties.get_mut(key) else { continue };
             remove_slot(values, value, slot);
@@ -162,6 +178,7 @@ impl<X> Registry<X> {
             fresh.index(slot as Slot, &session.profile());
         }
         fresh.properties == self.properties
+            && fresh.keys == self.keys
             && fresh.roles == self.roles
             && self.slots.len() == self.sessions.len()
             && self.slots.values().all(|&slot| self.sessions.contains(slot as usize))

@@ -164,9 +164,16 @@ impl<X> Handler<X> {
 #[derive(Debug)]
 pub(crate) struct Route<X> {
     pub(crate) handlers: Equals<X>,
-    pub(crate) choice: Choice,
-    /// The next turn, the same for every version of the route; there is one if the choice is [`Choice::RoundRobin`].
-    pub(crate) turn: Option<Arc<AtomicU32>>,
+    /// Absent if the choice is the usual one; the same for every version of the route.
+    special: Option<Arc<Special>>,
+}
+
+/// A choice that is not the usual one.
+#[derive(Debug)]
+struct Special {
+    choice: Choice,
+    /// The next turn, if they take turns.
+    turn: AtomicU32,
 }
 
 pub(crate) struct Routes<X> {
@@ -199,7 +206,8 @@ impl<X> Routes<X> {
         // every doubling this copies the table, which takes some 50 ns for each path.
         self.by_path.reserve(self.by_path.len() / 2, &guard);
         let added = |route: &Route<X>| route.with(route.handlers.with(handler));
-        let new = || Route::new(Equals::One(handler.clone()), choice, None);
+        let new =
+            || Route { handlers: Equals::One(handler.clone()), special: Special::new(choice) };
         self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
     }
 
@@ -255,9 +263,11 @@ impl<X> Routes<X> {
     /// Gives the route of one path, if there is one, this choice.
     pub(crate) fn choose_at(&self, path: Path<'_>, choice: Choice) {
         let guard = self.by_path.guard();
-        if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice != choice) {
-            let choosing =
-                |route: &Route<X>| Route::new(route.handlers.clone(), choice, route.turn.clone());
+        if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice() != choice) {
+            let choosing = |route: &Route<X>| Route {
+                handlers: route.handlers.clone(),
+                special: Special::new(choice),
+            };
             self.by_path.update(path.as_str().into(), choosing, &guard);
         }
     }
@@ -274,12 +284,41 @@ impl<X> Route<X> {
         self.handlers.iter().filter(|handler| handler.remote.is_none())
     }
 
-    fn new(handlers: Equals<X>, choice: Choice, turn: Option<Arc<AtomicU32>>) -> Self {
-        let turn = turn.or_else(|| (choice == Choice::RoundRobin).then(Arc::default));
-        Self { handlers, choice, turn }
+    pub(crate) fn choice(&self) -> Choice {
+        self.special.as_ref().map_or(Choice::LeastInFlight, |special| special.choice)
+    }
+
+    /// The next turn.
+    pub(crate) fn turn(&self) -> u32 {
+        self.special.as_ref().map_or(0, |special| special.turn.fetch_add(1, Relaxed))
     }
 
     fn with(&self, handlers: Equals<X>) -> Self {
-        Self::new(handlers, self.choice, self.turn.clone())
+        Self { handlers, special: self.special.clone() }
+    }
+}
+
+impl<X> Clone for Route<X> {
+    fn clone(&self) -> Self {
+        self.with(self.handlers.clone())
+    }
+}
+
+impl Special {
+    fn new(choice: Choice) -> Option<Arc<Self>> {
+        let special = || Arc::new(Self { choice, turn: AtomicU32::new(0) });
+        (choice != Choice::LeastInFlight).then(special)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a million of each.
+    #[test]
+    fn a_route_and_a_handler_are_small() {
+        assert!(size_of::<Route<()>>() <= 24);
+        assert!(size_of::<Handler<()>>() <= 56);
     }
 }

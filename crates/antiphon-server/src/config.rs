@@ -90,7 +90,7 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// The name that sessions see as property `$ServerName`. Default: the host's name, else `antiphon`.
     pub server_name: String,
-    /// Threads that serve sockets. Default: half of the cores, at least 1.
+    /// Threads that serve sockets. Default: half of the cores, at least 2.
     pub threads: usize,
     /// Development mode: principals with well-known passwords, and every proposed property is believed.
     pub dev: bool,

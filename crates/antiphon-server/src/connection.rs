@@ -47,6 +47,7 @@ use crate::security::Updates;
 use crate::shared::Shared;
 use crate::socket::Signal;
 use crate::socket::Socket;
+use crate::turns::Length;
 use crate::turns::Turn;
 
 /// For how long a connection that is over may take to read its last bytes and close.
@@ -149,9 +150,8 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Everybody who has less to say goes first, and all are told what they have been answered.
+    /// Everybody who has less to say goes first.
     fn stand_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        flush::write_own_list();
         let mut turn = self.dialogue.shared.turns.wait();
         if Pin::new(&mut turn).poll(cx).is_ready() {
             cx.waker().wake_by_ref();
@@ -265,7 +265,8 @@ impl Dialogue {
             return (0, Some(End::GivenUp));
         }
         let mut used = 0;
-        for _ in 0..FRAMES_PER_TURN {
+        let mut length = Length::default();
+        loop {
             let end = match decoder.next(&mut bytes[used..]) {
                 Ok(None) => return (used, None),
                 Ok(Some((length, event))) => {
@@ -280,8 +281,10 @@ impl Dialogue {
             if end.is_some() {
                 return (used, end);
             }
+            if length.is_over() {
+                return (used, Some(End::Rest));
+            }
         }
-        (used, Some(End::Rest))
     }
 
     /// Whether the session waits for something before its next message.
@@ -376,10 +379,6 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A socket with more to read than this waits until others had their turn.
 const READS_PER_POLL: usize = 4;
-
-/// A session with more to say at once than this waits until others had their turn. A full read of requests with a hundred bytes
-/// has a few more, one of pings thirty times as many.
-const FRAMES_PER_TURN: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! When mailboxes are written: the flush rule.
 //!
 //! A session that got bytes goes on the list of the thread that gave it to them. The thread writes each session of its
-//! list once, when it has no ready task left and is about to park, after [`BATCHES_PER_TURN`] reads, or after one read that
-//! took long. Nobody is woken for it, so under load one write carries the answers of many reads.
+//! list once, when it has no ready task left and is about to park, after [`BATCHES_PER_TURN`] reads, or when those that take
+//! long have had their turns. Nobody is woken for it, so under load one write carries the answers of many reads.
 //!
 //! A thread that never parks would strand its list, so a ticker writes lists that stood still. Threads of a runtime
 //! that was not made by [`runtime`] have no list: there every read ends with the writes that it caused.

@@ -104,9 +104,8 @@ impl Shared {
     }
 }
 
-/// Long turns between two turns of everybody else: some hundred microseconds. With one at a time large messages, of which a
-/// read holds but a few, would be written nearly one by one.
-pub(crate) const LONG_TURNS_AT_ONCE: usize = 4;
+/// Reads of large messages between two turns of everybody else: all of them, as long as they take little time.
+const LONG_TURNS_AT_ONCE: usize = 64;
 
 /// Steps of handshakes between two turns of everybody else: each takes some microseconds, and some hundred with TLS.
 const HANDSHAKES_AT_ONCE: usize = 2;

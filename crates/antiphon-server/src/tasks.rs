@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use antiphon_broker::Millis;
 use tokio::task::JoinError;
+use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 use tokio::time::MissedTickBehavior;
@@ -36,6 +37,8 @@ pub(crate) struct Tasks {
     /// New connections wait.
     is_full: bool,
     draining: Option<Draining>,
+    /// Handlers of sessions that have ended are being taken out.
+    clearing: Option<JoinHandle<()>>,
     /// Links have their times too.
     has_nodes: bool,
     /// Ticks since the last audit of the requests.
@@ -57,6 +60,7 @@ impl Tasks {
             next_sweep: Millis(0),
             is_full: false,
             draining: None,
+            clearing: None,
             unaudited: 0,
         }
     }
@@ -112,6 +116,7 @@ impl Tasks {
 
     fn tick(&mut self) {
         flush::write_stranded();
+        self.clear();
         let now = self.shared.clock.now();
         if now.0 - self.last_tick.0 > STANDSTILL {
             self.shared.broker.pardon(now);
@@ -137,8 +142,26 @@ impl Tasks {
         }
     }
 
+    /// Handlers of ended sessions leave in turns, as everything that takes long.
+    fn clear(&mut self) {
+        if self.clearing.as_ref().is_some_and(|clearing| !clearing.is_finished())
+            || !self.shared.broker.has_departed()
+        {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.clearing = Some(tokio::spawn(async move {
+            // There is no error as long as the runtime is there.
+            while shared.turns.wait().await.is_ok() && shared.broker.clear(&mut flush::delivery()) {
+            }
+        }));
+    }
+
     fn must_tick(&self) -> bool {
-        !self.connections.is_empty() || self.draining.is_some() || self.has_nodes
+        !self.connections.is_empty()
+            || self.draining.is_some()
+            || self.has_nodes
+            || self.shared.broker.has_departed()
     }
 
     pub(crate) fn begin_drain(&mut self) {

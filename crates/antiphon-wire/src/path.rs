@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::codec::Reader;
+
 /// The longest path in bytes. Routing visits one entry a segment, so this also bounds that work.
 pub const MAX_PATH: usize = 1024;
 
@@ -79,5 +81,50 @@ impl<'a> Path<'a> {
             Some(path)
         });
         std::iter::once(self.0).chain(above)
+    }
+}
+
+/// The path that was written last, kept, because the next one is often the same and need not be looked at again.
+#[derive(Debug, Default)]
+pub struct LastPath {
+    written: String,
+    /// Where the path without leading and trailing slashes lies in it.
+    start: usize,
+    end: usize,
+}
+
+impl LastPath {
+    /// Takes another one in the place of the one before, which stays if this one is illegal.
+    ///
+    /// # Errors
+    /// The rule that `written` breaks.
+    pub fn set(&mut self, written: &str) -> Result<(), InvalidPath> {
+        let path = Path::parse(written)?.0;
+        self.start = written.len() - written.trim_start_matches('/').len();
+        self.end = self.start + path.len();
+        self.written.clear();
+        self.written.push_str(written);
+        Ok(())
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// As it is matched. Empty, as no path is, before the first one is set.
+    #[must_use]
+    pub fn path(&self) -> Path<'_> {
+        Path(&self.written[self.start..self.end])
+    }
+
+    /// What follows a byte string that writes this very path at the front of `bytes`; `None` if there is another one.
+    #[must_use]
+    pub fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let mut reader = Reader::new(bytes);
+        let written = reader.bytes().ok()?;
+        let is_same = !written.is_empty() && written == self.written.as_bytes();
+        is_same.then(|| reader.rest())
     }
 }

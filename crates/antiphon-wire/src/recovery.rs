@@ -6,16 +6,15 @@
 //!
 //! Nothing here sends or encodes: a message is whatever bytes were kept.
 
-use std::collections::VecDeque;
-
 /// Sent messages, the oldest first.
 #[derive(Debug)]
 pub struct Recovery {
-    /// The bytes of all that are kept, behind those of some that were dropped.
+    /// All that are kept, each behind its length, and before them some that were dropped.
     bytes: Vec<u8>,
     /// How many bytes at the front are of those that were dropped.
     stale: usize,
-    lengths: VecDeque<u32>,
+    /// How many messages are kept.
+    kept: usize,
     /// How many messages were sent before the oldest that is kept.
     forgotten: u64,
     bounds: Bounds,
@@ -34,22 +33,29 @@ impl Recovery {
     /// Nothing was sent yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bytes: Vec::new(), stale: 0, lengths: VecDeque::new(), forgotten: 0, bounds }
+        Self { bytes: Vec::new(), stale: 0, kept: 0, forgotten: 0, bounds }
+    }
+
+    /// How much is kept at most.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// Keeps a message.
     pub fn push(&mut self, message: &[u8]) {
+        self.bytes.reserve(LENGTH + message.len());
+        self.bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(message);
-        self.lengths.push_back(message.len() as u32);
-        while self.lengths.len() > self.bounds.messages || self.bytes() > self.bounds.bytes {
-            self.forget_oldest();
+        self.kept += 1;
+        if self.kept > self.bounds.messages || self.bytes() > self.bounds.bytes {
+            self.keep_bounds();
         }
-        self.compact();
     }
 
     /// The other side has everything up to and with message `sequence`.
     pub fn acknowledge(&mut self, sequence: u64) {
-        while self.forgotten < sequence && !self.lengths.is_empty() {
+        while self.forgotten < sequence && self.kept > 0 {
             self.forget_oldest();
         }
         self.compact();
@@ -58,25 +64,25 @@ impl Recovery {
     /// How many messages were sent, kept or not.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.forgotten + self.lengths.len() as u64
+        self.forgotten + self.kept as u64
     }
 
     /// How many messages are kept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lengths.len()
+        self.kept
     }
 
     /// Whether none is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lengths.is_empty()
+        self.kept == 0
     }
 
     /// The bytes of the messages that are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes.len() - self.stale
+        self.bytes.len() - self.stale - LENGTH * self.kept
     }
 
     /// The number of the oldest message that can be sent again; one more than the last if there is none.
@@ -95,8 +101,7 @@ impl Recovery {
         }
         self.acknowledge(next - 1);
         let mut rest = &self.bytes[self.stale..];
-        for &length in &self.lengths {
-            let (message, behind) = rest.split_at(length as usize);
+        while let Some((message, behind)) = first(rest) {
             send(message);
             rest = behind;
         }
@@ -105,30 +110,60 @@ impl Recovery {
 
     /// Gives back room that is not needed.
     pub fn shrink(&mut self) {
-        if self.lengths.is_empty() {
+        if self.kept == 0 {
             self.bytes = Vec::new();
-            self.lengths = VecDeque::new();
         }
     }
 
+    #[cold]
+    fn keep_bounds(&mut self) {
+        while self.kept > self.bounds.messages || self.bytes() > self.bounds.bytes {
+            self.forget_oldest();
+        }
+        self.compact();
+    }
+
     fn forget_oldest(&mut self) {
-        if let Some(length) = self.lengths.pop_front() {
-            self.stale += length as usize;
+        if let Some((message, _)) = first(&self.bytes[self.stale..]) {
+            self.stale += LENGTH + message.len();
+            self.kept -= 1;
             self.forgotten += 1;
         }
     }
 
     /// Gives up the place of messages that were dropped, when they are so many that it costs little for each.
     fn compact(&mut self) {
-        if 3 * self.stale > self.bytes.len() {
+        if self.kept == 0 {
+            self.bytes.clear();
+            self.stale = 0;
+        } else if self.stale > MOST_STALE && 2 * self.stale > self.bytes.len() {
             self.bytes.drain(..self.stale);
             self.stale = 0;
         }
     }
 }
 
+/// The first of the messages, without its length, and those behind it.
+#[inline]
+fn first(kept: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = kept.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+/// Of the length of a message, in bytes.
+const LENGTH: usize = 4;
+
+/// So many bytes may be of messages that were dropped. Usually the last of a turn's messages is dropped before, and then
+/// nothing has to be moved.
+const MOST_STALE: usize = 4 << 10;
+
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds { messages: 10, bytes: 1000 };
@@ -178,5 +213,39 @@ mod tests {
         assert_eq!((recovery.lowest(), recovery.sent()), (2, 11));
         recovery.push(&vec![0; BOUNDS.bytes]);
         assert_eq!((recovery.lowest(), recovery.sent()), (12, 12));
+    }
+
+    proptest! {
+        #[test]
+        fn it_keeps_what_a_plain_queue_keeps(
+            steps in vec((0_usize..4_000, prop::option::of(0_u64..5)), 1..60),
+            messages in 0_usize..20,
+        ) {
+            let bounds = Bounds { messages, bytes: 20_000 };
+            let (mut recovery, mut queue, mut sent) = (Recovery::new(bounds), VecDeque::new(), 0);
+            for (length, unacknowledged) in steps {
+                sent += 1;
+                let message = vec![sent as u8; length];
+                recovery.push(&message);
+                queue.push_back((sent, message));
+                let all = |queue: &VecDeque<(u64, Vec<u8>)>| queue.iter().map(|(_, kept)| kept.len()).sum::<usize>();
+                while queue.len() > messages || all(&queue) > bounds.bytes {
+                    queue.pop_front();
+                }
+                if let Some(unacknowledged) = unacknowledged {
+                    let known = sent.saturating_sub(unacknowledged);
+                    recovery.acknowledge(known);
+                    queue.retain(|(number, _)| *number > known);
+                }
+                prop_assert_eq!((recovery.sent(), recovery.len(), recovery.bytes()), (sent, queue.len(), all(&queue)));
+                let lowest = queue.front().map_or(sent + 1, |(number, _)| *number);
+                prop_assert_eq!(recovery.lowest(), lowest);
+                let held = recovery.bytes.len();
+                prop_assert!(held <= 2 * (recovery.bytes() + LENGTH * queue.len()) + MOST_STALE, "{held} bytes are held");
+            }
+            let lowest = recovery.lowest();
+            let kept: Vec<_> = queue.into_iter().map(|(_, message)| message).collect();
+            prop_assert_eq!(replayed(&mut recovery, lowest), Some(kept));
+        }
     }
 }

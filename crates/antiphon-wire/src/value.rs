@@ -31,15 +31,72 @@ impl Encode for Value<'_> {
 
 impl<'a> Decode<'a> for Value<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        Relayed::decode(reader).map(|relayed| relayed.value)
+    }
+}
+
+/// A value on its way from one session to another. It is written as it came, if that is how everybody writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relayed<'a> {
+    value: Value<'a>,
+    /// `None` if the name is of no type.
+    data_type: Option<DataType>,
+    /// Name and bytes as they came; empty if they came otherwise than everybody writes them.
+    encoded: &'a [u8],
+}
+
+impl<'a> Relayed<'a> {
+    /// The value.
+    #[must_use]
+    pub const fn value(&self) -> &Value<'a> {
+        &self.value
+    }
+
+    /// As [`Value::check`].
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn check(&self) -> Result<DataType, InvalidValue> {
+        let data_type = self.data_type.ok_or(InvalidValue::UnknownType)?;
+        data_type.check(self.value.bytes)
+    }
+}
+
+impl<'a> From<Value<'a>> for Relayed<'a> {
+    fn from(value: Value<'a>) -> Self {
+        let data_type = DataType::from_name(value.type_name);
+        Self { value, data_type, encoded: &[] }
+    }
+}
+
+impl Encode for Relayed<'_> {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        if self.encoded.is_empty() {
+            self.value.encode(out);
+        } else {
+            out.extend_from_slice(self.encoded);
+        }
+    }
+}
+
+impl<'a> Decode<'a> for Relayed<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let within = |field| move |fault: Fault| Malformed::from(fault).within("Value", field);
+        let begin = reader.rest();
         let name = reader.bytes().map_err(within("type_name"))?;
+        let data_type = DataType::from_bytes(name);
         // A name that is known need not be checked to be text.
-        let type_name = match DataType::from_bytes(name) {
+        let type_name = match data_type {
             Some(data_type) => data_type.name(),
             None => std::str::from_utf8(name).map_err(|_| within("type_name")(Fault::NotUtf8))?,
         };
         let bytes = reader.bytes().map_err(within("bytes"))?;
-        Ok(Self { type_name, bytes })
+        // A length in more octets than it needs, or of which some have no meaning, is not passed on.
+        let length = name.len() + bytes.len() + octets(name.len()) + octets(bytes.len());
+        let taken = begin.len() - reader.rest().len();
+        let encoded = if taken == length { &begin[..taken] } else { &[] };
+        Ok(Self { value: Value { type_name, bytes }, data_type, encoded })
     }
 }
 
@@ -118,16 +175,35 @@ impl Value<'_> {
     /// What is wrong with them.
     pub fn check(&self) -> Result<DataType, InvalidValue> {
         let data_type = DataType::from_name(self.type_name).ok_or(InvalidValue::UnknownType)?;
-        if matches!(data_type, DataType::Binary | DataType::RecordV2) {
-            return Ok(data_type);
+        data_type.check(self.bytes)
+    }
+}
+
+impl DataType {
+    /// Checks that the bytes are a whole value of this type.
+    fn check(self, bytes: &[u8]) -> Result<Self, InvalidValue> {
+        if matches!(self, Self::Binary | Self::RecordV2) {
+            return Ok(self);
         }
-        let kind = cbor::check(self.bytes).ok_or(InvalidValue::NotCbor(data_type))?;
-        let fits = match data_type {
-            DataType::String => matches!(kind, Kind::Text | Kind::Null),
-            DataType::Int64 => matches!(kind, Kind::Integer | Kind::Boolean | Kind::Null),
-            DataType::Double => matches!(kind, Kind::Float | Kind::Null),
-            DataType::Json | DataType::Binary | DataType::RecordV2 => true,
+        let kind = cbor::check(bytes).ok_or(InvalidValue::NotCbor(self))?;
+        let fits = match self {
+            Self::String => matches!(kind, Kind::Text | Kind::Null),
+            Self::Int64 => matches!(kind, Kind::Integer | Kind::Boolean | Kind::Null),
+            Self::Double => matches!(kind, Kind::Float | Kind::Null),
+            Self::Json | Self::Binary | Self::RecordV2 => true,
         };
-        if fits { Ok(data_type) } else { Err(InvalidValue::OtherKind(data_type)) }
+        if fits { Ok(self) } else { Err(InvalidValue::OtherKind(self)) }
+    }
+}
+
+/// In how many octets everybody writes a length.
+const fn octets(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        // Of the fifth some bits have no meaning, so that there is more than one way.
+        _ => usize::MAX / 4,
     }
 }

@@ -1,6 +1,8 @@
 //! Message paths.
 
+use antiphon_wire::codec::put_bytes;
 use antiphon_wire::path::InvalidPath;
+use antiphon_wire::path::LastPath;
 use antiphon_wire::path::MAX_PATH;
 use antiphon_wire::path::MAX_SEGMENTS;
 use antiphon_wire::path::Path;
@@ -62,6 +64,14 @@ fn the_way_up_ends_at_the_first_segment() {
 }
 
 #[test]
+fn before_the_first_path_nothing_equals_it() {
+    assert_eq!(LastPath::default().strip(&[0, 7]), None);
+    let mut last = LastPath::default();
+    assert_eq!(last.set("//"), Err(InvalidPath::Empty));
+    assert_eq!(last.strip(&[2, b'/', b'/']), None);
+}
+
+#[test]
 fn faults_name_the_rule() {
     let texts = [
         (InvalidPath::Empty, "a path has at least one segment"),
@@ -93,6 +103,28 @@ proptest! {
         prop_assert_eq!(parse(&text).is_ok(), legal);
         if let Ok(path) = parse(&text) {
             prop_assert_eq!(parse(path), Ok(path));
+        }
+    }
+
+    #[test]
+    fn the_last_path_is_the_last_legal_one_and_no_other(
+        written in prop::collection::vec("/{0,2}[ab/é]{0,4}/{0,2}", 1..10),
+        rest in prop::collection::vec(any::<u8>(), 0..10),
+    ) {
+        let (mut last, mut legal) = (LastPath::default(), None);
+        for text in &written {
+            let mut bytes = Vec::new();
+            put_bytes(&mut bytes, text.as_bytes());
+            bytes.extend_from_slice(&rest);
+            let is_same = legal == Some(text);
+            prop_assert_eq!(last.strip(&bytes), is_same.then_some(&*rest), "{}", text);
+            prop_assert_eq!(last.set(text).err(), parse(text).err());
+            if let Ok(path) = parse(text) {
+                legal = Some(text);
+                prop_assert_eq!((last.written(), last.path().as_str()), (text.as_str(), path));
+                prop_assert_eq!(last.strip(&bytes), Some(&*rest));
+                prop_assert_eq!(last.strip(&bytes[..text.len()]), None);
+            }
         }
     }
 }

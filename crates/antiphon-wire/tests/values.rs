@@ -3,9 +3,14 @@
 #[path = "hex/mod.rs"]
 mod hex;
 
+use antiphon_wire::codec::Decode;
+use antiphon_wire::codec::Encode;
+use antiphon_wire::codec::put_varint;
 use antiphon_wire::value::DataType;
 use antiphon_wire::value::InvalidValue;
+use antiphon_wire::value::Relayed;
 use antiphon_wire::value::Value;
+use proptest::prelude::*;
 
 use crate::hex::hex;
 
@@ -108,5 +113,41 @@ fn faults_name_the_type() {
     ];
     for (fault, text) in texts {
         assert_eq!(fault.to_string(), text);
+    }
+}
+
+/// A length in `more` octets than it needs, of which the last has bits without meaning if there is room for them.
+fn long_length(out: &mut Vec<u8>, length: usize, more: usize, meaningless: u8) {
+    let start = out.len();
+    put_varint(out, length as u64);
+    let octets = (out.len() - start + more).min(5);
+    while out.len() - start < octets {
+        let last = out.len() - 1;
+        out[last] |= 0x80;
+        let is_fifth = out.len() - start == 4;
+        out.push(if is_fifth { meaningless << 4 & 0x70 } else { 0 });
+    }
+}
+
+proptest! {
+    #[test]
+    fn however_a_value_came_it_is_passed_on_as_everybody_writes_it(
+        name in prop_oneof![Just("json"), Just("string"), Just("binary"), Just("unheard-of")],
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+        more in (0_usize..5, 0_usize..5),
+        meaningless in any::<u8>(),
+    ) {
+        let value = Value { type_name: name, bytes: &bytes };
+        let (mut usual, mut came) = (Vec::new(), Vec::new());
+        value.encode(&mut usual);
+        long_length(&mut came, name.len(), more.0, meaningless);
+        came.extend_from_slice(name.as_bytes());
+        long_length(&mut came, bytes.len(), more.1, meaningless);
+        came.extend_from_slice(&bytes);
+        let relayed = Relayed::decode_all(&came).unwrap();
+        prop_assert_eq!((relayed.value(), relayed.check()), (&value, value.check()));
+        let mut passed_on = Vec::new();
+        relayed.encode(&mut passed_on);
+        prop_assert_eq!(passed_on, usual);
     }
 }

@@ -23,7 +23,6 @@ use antiphon_wire::node::WhyReturned;
 use antiphon_wire::path::Path;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::messaging::HandlerRequest;
-use antiphon_wire::service::messaging::Outcome;
 use antiphon_wire::service::messaging::SendRequest;
 
 use crate::batch::Batch;
@@ -35,6 +34,7 @@ use crate::error::ServiceError;
 use crate::messaging::Ending;
 use crate::messaging::MOST_HEADERS;
 use crate::messaging::NOT_DELIVERED;
+use crate::messaging::Outcome;
 use crate::messaging::no_such_session;
 use crate::messaging::overloaded_recipient;
 use crate::outbox::Outbox;

@@ -18,7 +18,6 @@ use antiphon_wire::node::Match;
 use antiphon_wire::node::NodeService;
 use antiphon_wire::node::put_request;
 use antiphon_wire::service::Service;
-use antiphon_wire::service::messaging::Outcome;
 use antiphon_wire::service::messaging::SendRequest;
 use antiphon_wire::service::messaging::Sent;
 use antiphon_wire::value::Value;
@@ -31,6 +30,7 @@ use crate::cluster::requests::GRACE;
 use crate::error::ServiceError;
 use crate::messaging::Ending;
 use crate::messaging::MOST_HEADERS;
+use crate::messaging::Outcome;
 use crate::messaging::Request;
 use crate::messaging::no_such_session;
 use crate::messaging::overloaded_recipient;
@@ -93,8 +93,8 @@ impl<X> Batch<'_, X> {
         let asked = FilterRequest {
             events,
             path: request.path.to_owned(),
-            type_name: request.value.type_name.to_owned(),
-            value: request.value.bytes.to_vec(),
+            type_name: request.value.value().type_name.to_owned(),
+            value: request.value.value().bytes.to_vec(),
             deadline: self.now.after(request.timeout),
             timeout: request.timeout,
             own,

@@ -48,7 +48,7 @@ impl<X> Batch<'_, X> {
             returns: 0,
             path: request.path,
             properties,
-            value: request.value.clone(),
+            value: request.value.value().clone(),
         };
         let asked = self.asked(request.reply, request.timeout, handler.label);
         self.awaited(|| self.forward(handler, asked, &forwarded, outbox))
@@ -69,7 +69,7 @@ impl<X> Batch<'_, X> {
             session: session.client,
             timeout: millis(request.timeout),
             path: request.path,
-            value: request.value.clone(),
+            value: request.value.value().clone(),
         };
         let asked =
             self.asked(request.reply, request.timeout.saturating_add(GRACE), Label::SESSION);

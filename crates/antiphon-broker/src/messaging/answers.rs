@@ -10,9 +10,9 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionId;
 use antiphon_wire::message;
 use antiphon_wire::service::Service;
+use antiphon_wire::service::messaging;
 use antiphon_wire::service::messaging::FilterResponse;
-use antiphon_wire::service::messaging::Outcome;
-use antiphon_wire::value::Value;
+use antiphon_wire::value::Relayed;
 
 use crate::batch::Batch;
 use crate::broker::Broker;
@@ -40,7 +40,7 @@ impl<X> Batch<'_, X> {
             Reply::Call(conversation) => return self.called(&request, conversation, body, outbox),
             _ => {}
         }
-        let broken = match Value::decode_all(body) {
+        let broken = match Relayed::decode_all(body) {
             Ok(value) => match value.check() {
                 Ok(_) => {
                     let outcome = Outcome::Response(value);
@@ -101,6 +101,25 @@ impl<X> Batch<'_, X> {
     }
 }
 
+/// What the sender of a request is told.
+pub(crate) enum Outcome<'a> {
+    /// What the recipient answered.
+    Response(Relayed<'a>),
+    Error {
+        reason: Reason,
+        text: &'a str,
+    },
+}
+
+impl<'a> From<&Outcome<'a>> for messaging::Outcome<'a> {
+    fn from(outcome: &Outcome<'a>) -> Self {
+        match outcome {
+            Outcome::Response(value) => Self::Response(value.value().clone()),
+            Outcome::Error { reason, text } => Self::Error { reason: *reason, text },
+        }
+    }
+}
+
 /// How a request ends, and what its sender is told.
 pub(crate) struct Ending<'a> {
     pub(crate) end: End,
@@ -144,7 +163,7 @@ impl<X> Broker<X> {
     ) -> bool {
         let (session, outcome) = answer;
         let expected = match outcome {
-            Outcome::Response(value) => value.bytes.len(),
+            Outcome::Response(value) => value.value().bytes.len(),
             Outcome::Error { text, .. } => text.len(),
         } + MOST_HEADERS;
         match reply {
@@ -156,7 +175,7 @@ impl<X> Broker<X> {
             Reply::FilterEvent(conversation) => {
                 sender.post_outcome((expected, life), limits, outbox, |out, notice| {
                     message::put_request(out, Service::FilterResponse, notice);
-                    FilterResponse { conversation, session, outcome: outcome.clone() }.encode(out);
+                    FilterResponse { conversation, session, outcome: outcome.into() }.encode(out);
                 })
             }
             Reply::Opinion(ticket) => {

@@ -23,7 +23,7 @@ use crate::session::Undeliverable;
 
 impl<X> Batch<'_, X> {
     pub(crate) fn register(
-        &self,
+        &mut self,
         conversation: ConversationId,
         body: &[u8],
         outbox: &mut Outbox<X>,
@@ -55,6 +55,7 @@ impl<X> Batch<'_, X> {
             registration,
             (keys, self.broker.totals.per_path.label(path.as_str())),
         ));
+        self.aim = None;
         let routes = &self.broker.routes;
         let choice = || self.broker.policy().rules.choice(path);
         routes.insert(&handler, choice());

@@ -4,6 +4,8 @@
 //! then happens first (an answer, the deadline, the end of that session) takes the entry out and tells the sender.
 //! So each accepted request has exactly one outcome. Nothing is ever delivered twice.
 
+mod admission;
+mod aim;
 mod answers;
 mod handlers;
 mod requests;
@@ -15,7 +17,9 @@ use antiphon_wire::service::ErrorReport;
 use crate::error::ServiceError;
 use crate::filter::FilterError;
 
+pub(crate) use crate::messaging::aim::Aim;
 pub(crate) use crate::messaging::answers::Ending;
+pub(crate) use crate::messaging::answers::Outcome;
 pub(crate) use crate::messaging::requests::NOT_DELIVERED;
 pub(crate) use crate::messaging::requests::Request;
 pub(crate) use crate::messaging::requests::overloaded_recipient;

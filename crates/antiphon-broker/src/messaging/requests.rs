@@ -9,25 +9,25 @@ use antiphon_wire::codec::Encode;
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
+use antiphon_wire::path::LastPath;
 use antiphon_wire::path::Path;
 use antiphon_wire::service::Properties;
 use antiphon_wire::service::Service;
-use antiphon_wire::service::messaging::HandlerRequest;
-use antiphon_wire::service::messaging::Outcome;
+use antiphon_wire::service::messaging::HandlerRequestHead;
 use antiphon_wire::service::messaging::SendRequest;
 use antiphon_wire::service::messaging::SendToFilter;
 use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::service::messaging::Sent;
-use antiphon_wire::value::Value;
+use antiphon_wire::value::Relayed;
 
-use crate::access::PathPermission;
 use crate::batch::Batch;
 use crate::draining::Phase;
 use crate::draining::too_late;
 use crate::error::ServiceError;
-use crate::error::parse_path;
+use crate::error::invalid_path;
 use crate::filter::FilterError;
 use crate::messaging::MOST_HEADERS;
+use crate::messaging::Outcome;
 use crate::messaging::no_such_session;
 use crate::messaging::report;
 use crate::outbox::Outbox;
@@ -50,10 +50,40 @@ impl<X> Batch<'_, X> {
         body: &[u8],
         outbox: &mut Outbox<X>,
     ) -> Result<(), ServiceError> {
-        let SendRequest { path: written, value } = Decode::decode_all(body)?;
+        let mut last = self.inbound.path.take().unwrap_or_default();
+        let sent = self.send_along(&mut last, (conversation, body), outbox);
+        self.inbound.path = Some(last);
+        sent
+    }
+
+    /// `last` is the path of the request before; then it is that of this one.
+    fn send_along(
+        &mut self,
+        last: &mut LastPath,
+        (conversation, body): (ConversationId, &[u8]),
+        outbox: &mut Outbox<X>,
+    ) -> Result<(), ServiceError> {
+        let value = match last.strip(body).and_then(|rest| Relayed::decode_all(rest).ok()) {
+            Some(value) => {
+                self.keep_pace()?;
+                value
+            }
+            None => {
+                let SendRequest { path, value } = Decode::decode_all(body)?;
+                self.keep_pace()?;
+                self.aim = None;
+                last.set(path).map_err(|rule| invalid_path(path, rule))?;
+                value.into()
+            }
+        };
+        let path = last.path();
+        let timeout = self.take_aim(path)?;
+        self.admit(&value)?;
         let reply = Reply::Response(conversation);
-        let permission = PathPermission::SendToMessageHandler;
-        let (path, request) = self.admit(written, value, reply, permission)?;
+        let request = Request { path: last.written(), value, reply, timeout };
+        if self.offer_aimed(path, &request, outbox) {
+            return self.accepted(Kind::Path, 1);
+        }
         // Handlers that went in this moment may have successors, which are found when one looks again.
         let taken = (0..LOOKS)
             .map(|_| self.offer_upwards(path, &request, outbox))
@@ -92,7 +122,7 @@ impl<X> Batch<'_, X> {
     }
 
     /// Offers a request to the handlers of one route, until one takes it.
-    fn offer(
+    pub(super) fn offer(
         &self,
         route: &Route<X>,
         request: &Request<'_>,
@@ -154,14 +184,14 @@ impl<X> Batch<'_, X> {
         let told: usize = properties.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
         let put = |out: &mut Vec<u8>, conversation| {
             message::put_request(out, Service::MessagingReceiverClient, conversation);
-            let body = HandlerRequest {
+            let head = HandlerRequestHead {
                 registration: handler.conversation,
                 sender: self.session.id(),
                 path: request.path,
                 properties,
-                value: request.value.clone(),
             };
-            body.encode(out);
+            head.encode(out);
+            request.value.encode(out);
         };
         let recipient = (&handler.session, Some(handler));
         self.hand_over(recipient, request, (request.length() + told, put), outbox)
@@ -175,7 +205,7 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), ServiceError> {
         let SendToSession { session, path: written, value } = Decode::decode_all(body)?;
         let reply = Reply::Response(conversation);
-        let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
+        let request = self.admit_to_session(written, value.into(), reply)?;
         let Some(recipient) = self.broker.find(session) else {
             return self.forward_to_session(session, &request, outbox);
         };
@@ -196,7 +226,7 @@ impl<X> Batch<'_, X> {
         let SendToFilter { conversation: events, filter, path: written, value } =
             Decode::decode_all(body)?;
         let reply = Reply::FilterEvent(events);
-        let (_, request) = self.admit(written, value, reply, PathPermission::SendToSession)?;
+        let request = self.admit_to_session(written, value.into(), reply)?;
         let parsed = match self.parse_filter(filter) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -246,7 +276,9 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Undeliverable> {
         let put = |out: &mut Vec<u8>, conversation| {
             message::put_request(out, Service::MessagingSend, conversation);
-            SendRequest { path: request.path, value: request.value.clone() }.encode(out);
+            // A [`SendRequest`].
+            request.path.encode(out);
+            request.value.encode(out);
         };
         self.hand_over((recipient, None), request, (request.length(), put), outbox)
     }
@@ -277,35 +309,6 @@ impl<X> Batch<'_, X> {
         })
     }
 
-    /// A request that this session may send, and where to: `written` as it is matched.
-    fn admit<'r>(
-        &mut self,
-        written: &'r str,
-        value: Value<'r>,
-        reply: Reply,
-        permission: PathPermission,
-    ) -> Result<(Path<'r>, Request<'r>), ServiceError> {
-        if !self.inbound.pace.allows(self.policy.limits.rate, self.now) {
-            return Err(ServiceError::overloaded(Limit::Rate, "the session asks too fast"));
-        }
-        let path = parse_path(written)?;
-        if !self.profile.access.allows_at(path.as_str(), permission) {
-            return Err(ServiceError::lacks_at(permission.name(), path));
-        }
-        value.check()?;
-        if self.session.awaiting.load(Relaxed) >= self.policy.limits.requests_per_sender {
-            return Err(ServiceError::overloaded(
-                Limit::Sender,
-                "the session awaits too many responses",
-            ));
-        }
-        if self.broker.asks_too_late(self.session) {
-            return Err(too_late(NOT_DELIVERED));
-        }
-        let timeout = self.policy.rules.timeout(path);
-        Ok((path, Request { path: written, value, reply, timeout }))
-    }
-
     pub(crate) fn accepted(&mut self, kind: Kind, count: u32) -> Result<(), ServiceError> {
         self.counts.ledger.accept(self.page, kind, count);
         Ok(())
@@ -326,7 +329,7 @@ impl<X> Batch<'_, X> {
 pub(crate) struct Request<'a> {
     /// As the sender wrote it.
     pub(crate) path: &'a str,
-    pub(crate) value: Value<'a>,
+    pub(crate) value: Relayed<'a>,
     pub(crate) reply: Reply,
     pub(crate) timeout: Duration,
 }
@@ -346,7 +349,7 @@ impl Request<'_> {
 
     /// About how long the message to the recipient is.
     pub(crate) fn length(&self) -> usize {
-        self.path.len() + self.value.bytes.len() + MOST_HEADERS
+        self.path.len() + self.value.value().bytes.len() + MOST_HEADERS
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) enum Equals<X> {
     /// Nearly every path has one.
     One(Arc<Handler<X>>),
     /// In pieces of [`PIECE`] at most, of which two neighbours never fit into one.
-    Many(Box<[Piece<X>]>),
+    Many(Arc<[Piece<X>]>),
 }
 
 #[derive(Debug)]
@@ -118,7 +118,10 @@ impl<X> Equals<X> {
 
 impl<X> Clone for Equals<X> {
     fn clone(&self) -> Self {
-        Self::of(self.parts())
+        match self {
+            Self::One(handler) => Self::One(handler.clone()),
+            Self::Many(pieces) => Self::Many(pieces.clone()),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use antiphon_wire::connect::ClientFamily;
 use antiphon_wire::connect::Reconnection;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::ids::SessionToken;
+use antiphon_wire::path::LastPath;
 use antiphon_wire::recovery::Bounds;
 use antiphon_wire::recovery::Recovery;
 
@@ -49,7 +50,6 @@ pub(crate) struct Kept {
     pub(crate) token: SessionToken,
     pub(crate) keep_for: Duration,
     pub(crate) sent: Recovery,
-    bounds: Bounds,
     /// The last ping, and the number of its message: whoever answers it has all messages up to it.
     pinged: Option<(ConversationId, u64)>,
     /// The last message that grants a lock of the connection, and the last such before the connection was lost: a
@@ -61,7 +61,7 @@ pub(crate) struct Kept {
 impl Kept {
     pub(crate) fn new(token: SessionToken, keep_for: Duration, bounds: Bounds) -> Self {
         let sent = Recovery::new(bounds);
-        Self { token, keep_for, sent, bounds, pinged: None, granted: 0, revoked: 0 }
+        Self { token, keep_for, sent, pinged: None, granted: 0, revoked: 0 }
     }
 
     /// Whether so much is kept that the client should be asked what it has. A client that only receives acknowledges
@@ -83,6 +83,8 @@ pub(crate) struct Inbound {
     pub(crate) replay: Replay,
     /// How fast it asks.
     pub(crate) pace: Pace,
+    /// The path of its last request, if it has sent any.
+    pub(crate) path: Option<Box<LastPath>>,
 }
 
 /// What is known of the messages that a client sends again after it came back. It matters for the JavaScript SDK alone:
@@ -285,7 +287,7 @@ impl<X> State<X> {
     fn restart(&mut self) -> Remains<X> {
         self.life += 1;
         if let Some(kept) = &mut self.kept {
-            **kept = Kept::new(kept.token, kept.keep_for, kept.bounds);
+            **kept = Kept::new(kept.token, kept.keep_for, kept.sent.bounds());
         }
         let (unanswered, handlers) = (self.pending.drain(), self.handlers.take());
         handlers.iter().for_each(|handler| handler.mark_removed());
@@ -311,8 +313,14 @@ pub(crate) enum Lost {
 
 impl Inbound {
     pub(crate) fn new() -> Self {
-        let connection = Connection::FIRST;
-        Self { connection, received: 0, life: 0, replay: Replay::Sound, pace: Pace::default() }
+        Self {
+            connection: Connection::FIRST,
+            received: 0,
+            life: 0,
+            replay: Replay::Sound,
+            pace: Pace::default(),
+            path: None,
+        }
     }
 
     /// Both sides count from the beginning.

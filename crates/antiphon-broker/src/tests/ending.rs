@@ -16,6 +16,7 @@ use antiphon_wire::service::messaging::SendToSession;
 use antiphon_wire::service::messaging::Sent;
 
 use crate::Next;
+use crate::Outbox;
 use crate::batch::Void;
 use crate::draining::Phase;
 use crate::tests::world::Client;
@@ -101,6 +102,30 @@ fn nobody_keeps_a_session_that_has_ended() {
     }
     let stats = w.broker.stats();
     assert_eq!((stats.sessions, stats.routes), (0, 0));
+}
+
+#[test]
+fn very_many_handlers_of_a_session_that_has_ended_leave_in_pieces_and_are_asked_nothing() {
+    let mut w = World::new();
+    let (sender, handler, other) = (w.open("alice"), w.open("bob"), w.open("bob"));
+    let paths: Vec<_> = (0..1_000).map(|number| format!("a/{number}")).collect();
+    paths.iter().for_each(|path| w.register(&handler, path, &[]));
+    w.register(&other, "a", &[]);
+    w.close(&handler, CloseReason::ClosedByClient);
+    assert!(w.broker.stats().routes > 900, "all were taken out at once");
+    for (number, path) in paths.iter().enumerate().step_by(100) {
+        // The path above has one that is there.
+        w.send_to_path(&sender, number as u64, path);
+        assert_eq!(other.conversations().len(), 1);
+    }
+    assert!(w.broker.has_departed());
+    let mut pieces = 1;
+    while w.broker.clear(&mut Outbox::default()) {
+        pieces += 1;
+    }
+    assert!(pieces > 10, "{pieces} pieces");
+    assert!(!w.broker.has_departed());
+    assert_eq!(w.broker.stats().routes, 1);
 }
 
 #[test]

@@ -10,7 +10,6 @@ use antiphon_wire::ids::ConversationId;
 use antiphon_wire::message;
 use antiphon_wire::service::Service;
 use antiphon_wire::service::events::CloseReason;
-use antiphon_wire::service::messaging::Outcome;
 use antiphon_wire::service::messaging::SendRequest;
 
 use crate::Broker;
@@ -24,6 +23,7 @@ use crate::Mismatch;
 use crate::Outbox;
 use crate::PathFigures;
 use crate::messaging::Ending;
+use crate::messaging::Outcome;
 use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::stats::Counts;

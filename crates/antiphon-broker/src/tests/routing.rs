@@ -3,6 +3,7 @@
 use antiphon_wire::error::Reason;
 use antiphon_wire::ids::ConversationId;
 use antiphon_wire::service::Service;
+use antiphon_wire::service::control::ChangeRoles;
 use antiphon_wire::service::events::CloseReason;
 use antiphon_wire::service::messaging::HandlerRequest;
 use antiphon_wire::service::messaging::Outcome;
@@ -211,4 +212,58 @@ fn a_handler_that_is_just_ending_is_passed_over() {
     check(&mut w, &sender, "a/b", &above);
     assert!(remains.is_some());
     assert_quiet(&[&sender, &above]);
+}
+
+fn asks(path: &str, conversation: u64) -> Vec<u8> {
+    let body = SendRequest { path, value: hello() };
+    request(Service::MessagingSend.number(), conversation, &encoded(&body))
+}
+
+#[test]
+fn a_handler_that_registers_in_the_middle_of_a_read_is_asked_next() {
+    let mut w = World::new();
+    let (sender, top) = (w.open("alice"), w.open("top"));
+    w.register(&top, "a", &[]);
+    let service = Service::MessagingReceiverControlRegistration;
+    let registers = request(service.number(), 9, &encoded(&registration("a/b", 7)));
+    let mut messages: Vec<_> = (1..=3).map(|number| asks("a/b", number)).collect();
+    messages.push(registers);
+    messages.extend((4..=6).map(|number| asks("a/b", number)));
+    w.send_together(&sender, &messages);
+    assert_eq!(top.conversations().len(), 3);
+    let own = sender.received();
+    assert_eq!(own[0], response(9, &Void));
+    let is_asked = |message: &Received| matches!(message, Received::Request { .. });
+    assert_eq!((own.len(), own[1..].iter().all(is_asked)), (4, true));
+}
+
+#[test]
+fn a_handler_that_goes_in_the_middle_of_a_read_is_not_asked_again() {
+    let mut w = World::new();
+    let (sender, handler, above) = (w.open("alice"), w.open("bob"), w.open("above"));
+    w.register(&handler, "a/b", &[]);
+    w.register(&above, "a", &[]);
+    let (broker, now) = (w.broker.clone(), w.now);
+    let mut batch = broker.batch(&sender.session, now);
+    (1..=3).for_each(|number| drop(batch.message(&asks("a/b", number), &mut w.outbox)));
+    w.deregister(&handler, 9, "/a/b");
+    (4..=6).for_each(|number| drop(batch.message(&asks("a/b", number), &mut w.outbox)));
+    drop(batch);
+    assert_eq!(handler.received().len(), 4, "three requests, and a response");
+    assert_eq!(above.conversations().len(), 3);
+}
+
+#[test]
+fn a_session_that_loses_its_roles_in_the_middle_of_a_read_sends_no_more() {
+    let mut w = World::new();
+    let (sender, handler) = (w.open("alice"), w.open("bob"));
+    w.register(&handler, "a", &[]);
+    let remove = vec!["ADMINISTRATOR", "CLIENT", "CLIENT_CONTROL"];
+    let body = ChangeRoles { session: sender.id(), remove, add: vec![] };
+    let change = request(Service::ChangeAuthorisationRoles.number(), 9, &encoded(&body));
+    let [one, two, three, four] = [1, 2, 3, 4].map(|number| asks("a", number));
+    w.send_together(&sender, &[one, two, three, change, four]);
+    assert_eq!(handler.conversations().len(), 3);
+    let denied = "access denied: SEND_TO_MESSAGE_HANDLER is needed at path a";
+    assert_eq!(sender.received()[1..], [error(4, Reason::ACCESS_DENIED, denied)]);
 }

@@ -93,12 +93,13 @@ fn attack(addresses: &str) {
 /// other machines. Tells how many sessions there were at once.
 async fn attacked(server: &Server) -> usize {
     let addresses = format!("{} {}", server.plain, server.tls);
-    let mut command = Command::new("nice");
-    command
-        .args(["-n", if is_measured() { "19" } else { "0" }])
-        .arg(std::env::current_exe().unwrap())
-        .arg("--nocapture");
-    command.env(INSIDE, addresses);
+    let program = std::env::current_exe().unwrap();
+    let mut command =
+        Command::new(if is_measured() { "chrt".as_ref() } else { program.as_os_str() });
+    if is_measured() {
+        command.args(["--idle", "0"]).arg(&program);
+    }
+    command.arg("--nocapture").env(INSIDE, addresses);
     let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     said.lines().filter(|line| line.contains(" times ")).for_each(|line| println!("{line}"));

@@ -84,11 +84,11 @@ pub(super) const GATHER: Duration = Duration::from_secs(1);
 /// What a busy link carries within half a lease, and little beside the mailboxes of all sessions.
 pub(super) const LINK_MAILBOX: usize = 32 << 20;
 
-/// Half of the cores: the other half is for the kernel's side of the sockets. On two cores one thread was measured to be
-/// faster than two.
+/// Half of the cores: the other half is for the kernel's side of the sockets. One alone would keep everybody waiting
+/// for whatever takes it long, and wakes its processor for each message when there is little to do.
 pub(super) fn threads() -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).max(1)
+    (cores / 2).max(2)
 }
 
 /// The host's name, where it can be read from a file.

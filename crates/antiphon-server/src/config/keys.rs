@@ -189,7 +189,7 @@ macro_rules! list {
 /// All keys, those of a table together, in the order in which people read them.
 pub(super) static KEYS: &[Key] = &[
     key!(server_name, "property `$ServerName` of every session").default_is("the host's name").such_as("\"tills-eu-1\""),
-    key!(threads, "threads that serve sockets").default_is("half of the cores, at least 1").such_as("2"),
+    key!(threads, "threads that serve sockets").default_is("half of the cores, at least 2").such_as("4"),
     key!(dev, "development mode: principals with well-known passwords, for trying things out"),
     key!(ping_period, "announced to clients and kept; `0s` for no pings"),
     key!(request_timeout, "how long a handler may take").live(),

@@ -63,6 +63,20 @@ record! {
 }
 
 record! {
+    /// [`HandlerRequest`] without its value, for whoever passes that on as it came.
+    HandlerRequestHead<'a> {
+        /// See there, as for the rest.
+        registration: ConversationId,
+        /// Who asks.
+        sender: SessionId,
+        /// As the sender wrote it.
+        path: &'a str,
+        /// As far as the registration asked for them.
+        properties: Properties<'a>,
+    }
+}
+
+record! {
     /// 97: makes the session a handler for a path and all below it.
     RegisterHandler<'a> {
         /// Always 88.

@@ -18,15 +18,28 @@ use super::apply_mask;
 /// If `write` makes the buffer shorter.
 #[inline]
 pub fn put_message(out: &mut Vec<u8>, expected: usize, write: impl FnOnce(&mut Vec<u8>)) {
-    // Twice, because a header of the right size is put at the end before it goes to its place.
+    // Twice, because a header of another size is put at the end before it goes to its place.
     out.reserve(expected.saturating_add(2 * MAX_HEADER));
     let start = out.len();
-    put_header(out, Opcode::Binary, 0, expected);
+    match expected {
+        0..126 => out.extend_from_slice(&[0; 2]),
+        126..0x1_0000 => out.extend_from_slice(&[0; 4]),
+        _ => out.extend_from_slice(&[0; MAX_HEADER]),
+    }
     let payload = out.len();
     write(out);
     let length = out.len().checked_sub(payload).expect("`write` only appends");
-    if length != expected {
-        replace_header(out, start, payload);
+    match (&mut out[start..payload], length) {
+        ([first, short], 0..126) => (*first, *short) = (BINARY, length as u8),
+        ([first, short, high, low], 126..0x1_0000) => {
+            (*first, *short) = (BINARY, LENGTH_16);
+            [*high, *low] = (length as u16).to_be_bytes();
+        }
+        ([first, short, long @ ..], 0x1_0000..) if long.len() == size_of::<u64>() => {
+            (*first, *short) = (BINARY, LENGTH_64);
+            long.copy_from_slice(&(length as u64).to_be_bytes());
+        }
+        _ => put_header_before(out, start, payload),
     }
 }
 
@@ -99,26 +112,18 @@ fn put_header(out: &mut Vec<u8>, opcode: Opcode, masked: u8, length: usize) {
     }
 }
 
-/// Puts the right header before the message that ends `out`, in place of the one at `start`.
-fn replace_header(out: &mut Vec<u8>, start: usize, payload: usize) {
+/// Puts the header before the message that ends `out`, in place of what is at `start`.
+#[cold]
+fn put_header_before(out: &mut Vec<u8>, start: usize, payload: usize) {
     let end = out.len();
-    let length = end - payload;
-    match (payload - start, length) {
-        (2, 0..126) => out[start + 1] = length as u8,
-        (4, 126..0x1_0000) => {
-            out[start + 2..payload].copy_from_slice(&(length as u16).to_be_bytes());
-        }
-        (MAX_HEADER, 0x1_0000..) => {
-            out[start + 2..payload].copy_from_slice(&(length as u64).to_be_bytes());
-        }
-        _ => {
-            put_header(out, Opcode::Binary, 0, length);
-            let size = out.len() - end;
-            out[payload..].rotate_right(size);
-            out.drain(start..payload);
-        }
-    }
+    put_header(out, Opcode::Binary, 0, end - payload);
+    let size = out.len() - end;
+    out[payload..].rotate_right(size);
+    out.drain(start..payload);
 }
+
+/// The first byte of a binary message.
+const BINARY: u8 = LAST | Opcode::Binary as u8;
 
 /// The longest header without a key, in bytes.
 const MAX_HEADER: usize = 10;

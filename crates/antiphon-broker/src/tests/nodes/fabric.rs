@@ -147,7 +147,9 @@ impl Fabric {
     /// Writes what the outboxes name.
     pub(crate) fn transmit(&mut self) {
         for node in 0..self.nodes.len() {
-            let touched: Vec<_> = self.nodes[node].outbox.touched.drain(..).collect();
+            let World { broker, outbox, .. } = &mut self.nodes[node];
+            while broker.clear(outbox) {}
+            let touched: Vec<_> = outbox.touched.drain(..).collect();
             for link in touched.iter().filter(|session| session.is_link()) {
                 let to = (link.node().0 - 100) as usize;
                 if self.links.get(&(node, to)).is_some_and(|present| Arc::ptr_eq(present, link)) {
