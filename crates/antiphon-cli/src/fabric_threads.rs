@@ -1,8 +1,8 @@
-//! The threads on which Zenoh reads from other nodes. It takes their number from the environment and from nowhere else, before its
+//! The threads on which Zenoh reads from other nodes, writes to them and connects to them. It takes their number from the environment and from nowhere else, before its
 //! first use, so this program begins itself again with a better one.
 //!
-//! Zenoh closes connections on these threads, and lets each wait up to 10 s until the other host has acknowledged all. Of the two that
-//! it has by itself a single host that is gone keeps both, so that nobody else would be heard meanwhile.
+//! Zenoh closes connections on these threads, and lets each wait up to 10 s until the other host has acknowledged all. By itself it has
+//! two that read, and one for everything else. A single host that is gone keeps them all, so that nobody else would be heard meanwhile.
 
 use std::env;
 use std::io;
@@ -12,8 +12,8 @@ use std::process::Command;
 /// Where Zenoh looks.
 const VARIABLE: &str = "ZENOH_RUNTIME";
 
-/// A host that is gone takes up to two for a while; many may be gone at a time.
-const READERS: &str = "(rx: (worker_threads: 16))";
+/// A host that is gone keeps some for a while, most of those that read; and several may be gone at a time.
+const THREADS: &str = "(rx: (worker_threads: 16), tx: (worker_threads: 8), acc: (worker_threads: 4), net: (worker_threads: 4))";
 
 /// Begins this process again, unless the number of threads has been chosen already. What prevented it, if anything did.
 pub(crate) fn provide() -> Option<io::Error> {
@@ -26,7 +26,7 @@ pub(crate) fn provide() -> Option<io::Error> {
     };
     let mut arguments = env::args_os();
     let mut command = Command::new(program);
-    command.env(VARIABLE, READERS);
+    command.env(VARIABLE, THREADS);
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }

@@ -131,6 +131,7 @@ impl Drop for Crowd {
 }
 
 /// Opens so many sessions at that address and keeps them until nobody wants them any more.
+#[expect(clippy::print_stdout, reason = "it is what the other process waits for")]
 async fn hold(asked: &str) {
     let (address, count) = asked.split_once(' ').unwrap();
     let url: Arc<str> = format!("ws://{address}").into();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Instant;
 
 use antiphon::Error;
 use antiphon::ErrorKind;
@@ -21,6 +22,7 @@ use crate::network::Network;
 use crate::nodes::Node;
 use crate::nodes::ask_until_known;
 use crate::process::unaware;
+use crate::stage::GUARD;
 use crate::stage::PATIENT;
 use crate::stage::ask;
 use crate::stage::ask_many;
@@ -93,26 +95,128 @@ fn expect_counted(nodes: &[Node; 3], has: [(u64, u64); 3]) {
         nodes.iter().zip(has).map(|(n, (s, h))| (n.id.clone(), s, h)).collect();
     wanted.sort();
     for node in nodes {
-        let deadline = std::time::Instant::now() + crate::stage::GUARD;
+        let deadline = Instant::now() + GUARD;
         loop {
             let (code, mut rows) = status(node);
             rows.sort();
             if (code, &rows) == (Some(0), &wanted) {
                 break;
             }
-            assert!(std::time::Instant::now() < deadline, "{code:?} {rows:?}, not {wanted:?}");
+            assert!(Instant::now() < deadline, "{code:?} {rows:?}, not {wanted:?}");
         }
     }
 }
 
-/// The sessions that somebody is told of all over the cluster.
-async fn sessions_seen_by(session: &Session) -> Vec<String> {
+/// The sessions that somebody is told of, each once.
+async fn sessions_seen_by(session: &Session) -> BTreeSet<String> {
     let fetched = within(session.clients().fetch("all", &[], 100)).await.unwrap();
-    fetched.sessions.iter().map(|session| session.id.to_string()).collect()
+    let ids: BTreeSet<_> = fetched.sessions.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!((ids.len(), ids.len()), (fetched.sessions.len(), fetched.total as usize));
+    ids
 }
 
 async fn ask_session(sender: &Session, to: &Session) -> Result<i64, Error> {
     within(sender.messaging().send_request_to_session("none", to.id(), 1_i64)).await
+}
+
+/// A cluster with a session on each node. Those on the second and the third have a handler at `orders`, which answers nothing yet,
+/// and one at `bills`.
+struct Scene {
+    network: Network,
+    nodes: [Node; 3],
+    sessions: [Session; 3],
+    holders: [Holder; 2],
+    told: [UnboundedReceiver<i64>; 2],
+    _bills: [Registration; 2],
+}
+
+/// Sessions and handlers of each node.
+const HAS: [(u64, u64); 3] = [(1, 0), (1, 2), (1, 2)];
+
+impl Scene {
+    async fn set() -> Self {
+        let network = Network::of(3);
+        let nodes = three_on(&network);
+        let [a, b, c] = &nodes;
+        let sessions = [a.join().await, b.join().await, c.join().await];
+        let [one, two, three] = &sessions;
+        let holders = [Holder::at(two, "orders/b").await, Holder::at(three, "orders/c").await];
+        let (near, mut told_near) = echo(two, "bills/b").await;
+        let (far, mut told_far) = echo(three, "bills/c").await;
+        for (sender, path) in [(one, "bills/b"), (one, "bills/c"), (three, "bills/b")] {
+            assert_eq!(ask_until_known(sender, path, 0).await.unwrap(), 0);
+        }
+        told_so_far(&mut told_near);
+        told_so_far(&mut told_far);
+        expect_counted(&nodes, HAS);
+        let (told, _bills) = ([told_near, told_far], [near, far]);
+        Self { network, nodes, sessions, holders, told, _bills }
+    }
+
+    /// Both sides have requests of the other one to answer when the cable of the third is pulled, and more follow before that is
+    /// noticed.
+    async fn cut(&mut self) {
+        let [one, _, three] = &self.sessions;
+        let flying =
+            [ask_many(three, "orders/b", 0..REQUESTS), ask_many(one, "orders/c", 0..REQUESTS)];
+        for holder in &mut self.holders {
+            holder.expect_requests(REQUESTS).await;
+        }
+        self.network.cut(2);
+        let gap = 100..100 + REQUESTS;
+        let lost = [ask_many(one, "bills/c", gap.clone()), ask_many(three, "bills/b", gap)];
+        for request in flying.into_iter().flatten() {
+            expect_error(request.await.unwrap(), 107);
+        }
+        for request in lost.into_iter().flatten() {
+            let error = request.await.unwrap().unwrap_err();
+            let is_one = error.code().is_some_and(|code| [107, 109, 110, 112].contains(&code));
+            assert!(is_one, "{error}: {:?}", self.nodes.each_ref().map(status));
+        }
+        for (node, others) in self.nodes.iter().zip([1, 1, 0]) {
+            node.expect_nodes(others);
+        }
+    }
+
+    async fn expect_two_clusters(&self) {
+        let [one, two, three] = &self.sessions;
+        for (sender, path) in [(one, "bills/b"), (three, "bills/c")] {
+            assert_eq!(ask(sender, path, 200).await.unwrap(), 200);
+        }
+        for (sender, path) in [(one, "bills/c"), (two, "orders/c"), (three, "bills/b")] {
+            let error = ask(sender, path, 201).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnhandledMessage, "{error}");
+        }
+        for (sender, to) in [(one, three), (three, two)] {
+            let error = ask_session(sender, to).await.unwrap_err();
+            assert_eq!((error.code(), error.may_have_executed()), (Some(107), false), "{error}");
+        }
+        assert_eq!(sessions_seen_by(one).await, ids(&[one, two]));
+        assert_eq!(sessions_seen_by(three).await, ids(&[three]));
+    }
+
+    async fn expect_one_cluster(&mut self) {
+        self.nodes.iter().for_each(|node| node.expect_nodes(2));
+        let [one, two, three] = &self.sessions;
+        let asked = [(one, "bills/b"), (two, "bills/c"), (three, "orders/b"), (two, "orders/c")];
+        for (number, (sender, path)) in (300..).zip(asked) {
+            assert_eq!(ask(sender, path, number).await.unwrap(), number);
+        }
+        expect_counted(&self.nodes, HAS);
+        for session in &self.sessions {
+            assert_eq!(sessions_seen_by(session).await, ids(&[one, two, three]));
+            let error = ask_session(session, one).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnhandledMessage, "it is reached: {error}");
+        }
+        // What was sent into the gap has not come out of it.
+        assert_eq!(self.told.each_mut().map(told_so_far), [[200, 300], [200, 301]]);
+        let held = self.holders.each_mut().map(|holder| told_so_far(&mut holder.told));
+        assert_eq!(held, [[302], [303]]);
+    }
+}
+
+fn ids(sessions: &[&Session]) -> BTreeSet<String> {
+    sessions.iter().map(|session| session.id().to_string()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,95 +226,22 @@ async fn a_node_that_is_cut_off_and_the_others_serve_what_they_have_and_are_one_
     ) {
         return;
     }
-    let network = Network::of(3);
-    let nodes = three_on(&network);
-    let [a, b, c] = &nodes;
-    let (one, two, three) = (a.join().await, b.join().await, c.join().await);
-    let mut outside = Holder::at(&two, "orders/b").await;
-    let mut inside = Holder::at(&three, "orders/c").await;
-    let (_kept, mut told_two) = echo(&two, "bills/b").await;
-    let (_kept, mut told_three) = echo(&three, "bills/c").await;
-    for (sender, path) in [(&one, "bills/b"), (&one, "bills/c"), (&three, "bills/b")] {
-        assert_eq!(ask_until_known(sender, path, 0).await.unwrap(), 0);
-    }
-    told_so_far(&mut told_two);
-    told_so_far(&mut told_three);
-    let has = [(1, 0), (1, 2), (1, 2)];
-    expect_counted(&nodes, has);
-
-    // Both sides have requests of the other to answer when the cable is pulled, and more follow before that is noticed.
-    let flying =
-        [ask_many(&one, "orders/c", 0..REQUESTS), ask_many(&three, "orders/b", 0..REQUESTS)];
-    inside.expect_requests(REQUESTS).await;
-    outside.expect_requests(REQUESTS).await;
-    network.cut(2);
-    let gap = 100..100 + REQUESTS;
-    let lost = [ask_many(&one, "bills/c", gap.clone()), ask_many(&three, "bills/b", gap.clone())];
-    for request in flying.into_iter().flatten() {
-        expect_error(request.await.unwrap(), 107);
-    }
-    let codes = BTreeSet::from([107, 109, 110, 112]);
-    for request in lost.into_iter().flatten() {
-        let error = request.await.unwrap().unwrap_err();
-        let is_one = error.code().is_some_and(|code| codes.contains(&code));
-        assert!(is_one, "{error}: {:?}", nodes.each_ref().map(status));
-    }
-
-    // Two clusters.
-    a.expect_nodes(1);
-    b.expect_nodes(1);
-    c.expect_nodes(0);
-    assert_eq!(ask(&one, "bills/b", 200).await.unwrap(), 200);
-    assert_eq!(ask(&three, "bills/c", 200).await.unwrap(), 200);
-    for (sender, path) in [(&one, "bills/c"), (&two, "orders/c"), (&three, "bills/b")] {
-        let error = ask(sender, path, 201).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnhandledMessage, "{error}");
-    }
-    for (sender, to) in [(&one, &three), (&three, &two)] {
-        let error = ask_session(sender, to).await.unwrap_err();
-        assert_eq!((error.code(), error.may_have_executed()), (Some(107), false), "{error}");
-    }
-    assert_eq!(sessions_seen_by(&one).await.len(), 2);
-    assert_eq!(sessions_seen_by(&three).await, [three.id().to_string()]);
+    let mut scene = Scene::set().await;
+    scene.cut().await;
+    scene.expect_two_clusters().await;
     // These answers come too late for anybody.
-    for holder in [&inside, &outside] {
+    for holder in &scene.holders {
         holder.may.send(true).unwrap();
     }
-    for node in &nodes {
+    for node in &scene.nodes {
         node.settle();
     }
-
-    network.heal(2);
-    nodes.iter().for_each(|node| node.expect_nodes(2));
-    for (number, (sender, path)) in (300..).zip([
-        (&one, "bills/c"),
-        (&two, "orders/c"),
-        (&three, "bills/b"),
-        (&one, "orders/b"),
-    ]) {
-        assert_eq!(ask(sender, path, number).await.unwrap(), number);
-    }
-    expect_counted(&nodes, has);
-    for session in [&one, &two, &three] {
-        let mut seen = sessions_seen_by(session).await;
-        seen.sort();
-        let mut all = [&one, &two, &three].map(|session| session.id().to_string());
-        all.sort();
-        assert_eq!(seen, all);
-        let error = ask_session(session, &one).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnhandledMessage, "it is reached: {error}");
-    }
-    // What was sent into the gap has not come out of it.
-    assert_eq!(told_so_far(&mut told_three), [200, 300]);
-    assert_eq!(told_so_far(&mut told_two), [200, 302]);
-    assert_eq!(
-        (told_so_far(&mut inside.told), told_so_far(&mut outside.told)),
-        (vec![301], vec![303])
-    );
-    for node in &nodes {
+    scene.network.heal(2);
+    scene.expect_one_cluster().await;
+    for node in &scene.nodes {
         node.settle();
     }
-    nodes.into_iter().for_each(Node::end_well);
+    scene.nodes.into_iter().for_each(Node::end_well);
 }
 
 #[tokio::test(flavor = "multi_thread")]
