@@ -191,8 +191,6 @@ impl<X> Handler<X> {
 #[derive(Debug)]
 pub(crate) struct Route<X> {
     pub(crate) handlers: Equals<X>,
-    /// How many of them are of this node.
-    own: u32,
     /// Absent if the choice is the usual one; the same for every version of the route.
     special: Option<Arc<Special>>,
 }
@@ -235,23 +233,21 @@ impl<X> Routes<X> {
         // By itself the table grows when five of six places are taken, and a path is found after dozens of steps. Once in
         // every doubling this copies the table, which takes some 50 ns for each path.
         self.by_path.reserve(self.by_path.len() / 2, &guard);
-        let own = u32::from(handler.remote().is_none());
-        let added = |route: &Route<X>| route.with(route.handlers.with(handler), route.own + own);
+        let added = |route: &Route<X>| route.with(route.handlers.with(handler));
         let new =
-            || Route { handlers: Equals::One(handler.clone()), own, special: Special::new(choice) };
+            || Route { handlers: Equals::One(handler.clone()), special: Special::new(choice) };
         self.by_path.update_or_insert_with(handler.path.clone(), added, new, &guard);
     }
 
     /// Removes a handler; false if it is not there.
     pub(crate) fn remove(&self, handler: &Handler<X>) -> bool {
         let guard = self.by_path.guard();
-        let own = u32::from(handler.remote().is_none());
         let outcome = self.by_path.compute(
             handler.path.clone(),
             |entry| match entry {
                 Some((_, route)) if route.handlers.has(handler) => {
                     match route.handlers.without(handler) {
-                        Some(handlers) => Operation::Insert(route.with(handlers, route.own - own)),
+                        Some(handlers) => Operation::Insert(route.with(handlers)),
                         None => Operation::Remove,
                     }
                 }
@@ -267,7 +263,7 @@ impl<X> Routes<X> {
         let pinned = self.by_path.pin();
         let counts: Vec<_> = pinned
             .values()
-            .map(|route| (route.handlers.get(0).label, route.own as usize))
+            .map(|route| (route.handlers.get(0).label, route.own_count() as usize))
             .collect();
         counts.into_iter()
     }
@@ -296,8 +292,10 @@ impl<X> Routes<X> {
     pub(crate) fn choose_at(&self, path: Path<'_>, choice: Choice) {
         let guard = self.by_path.guard();
         if self.by_path.get(path.as_str(), &guard).is_some_and(|route| route.choice() != choice) {
-            let choosing =
-                |route: &Route<X>| Route { special: Special::new(choice), ..route.clone() };
+            let choosing = |route: &Route<X>| Route {
+                handlers: route.handlers.clone(),
+                special: Special::new(choice),
+            };
             self.by_path.update(path.as_str().into(), choosing, &guard);
         }
     }
@@ -315,8 +313,8 @@ impl<X> Route<X> {
     }
 
     /// How many these are, without looking at each.
-    pub(crate) const fn own_count(&self) -> u32 {
-        self.own
+    pub(crate) fn own_count(&self) -> u32 {
+        self.handlers.own()
     }
 
     pub(crate) fn choice(&self) -> Choice {
@@ -328,14 +326,14 @@ impl<X> Route<X> {
         self.special.as_ref().map_or(0, |special| special.turn.fetch_add(1, Relaxed))
     }
 
-    fn with(&self, handlers: Equals<X>, own: u32) -> Self {
-        Self { handlers, own, special: self.special.clone() }
+    fn with(&self, handlers: Equals<X>) -> Self {
+        Self { handlers, special: self.special.clone() }
     }
 }
 
 impl<X> Clone for Route<X> {
     fn clone(&self) -> Self {
-        self.with(self.handlers.clone(), self.own)
+        self.with(self.handlers.clone())
     }
 }
 
@@ -353,7 +351,7 @@ mod tests {
     /// There may be a million of each.
     #[test]
     fn a_route_and_a_handler_are_small() {
-        assert!(size_of::<Route<()>>() <= 32);
+        assert!(size_of::<Route<()>>() <= 24);
         assert!(size_of::<Handler<()>>() <= 56);
     }
 }

@@ -21,9 +21,14 @@ pub(crate) enum Equals<X> {
 #[derive(Debug)]
 pub(crate) struct Piece<X> {
     /// How many handlers stand in the pieces before.
-    before: usize,
+    before: u32,
+    /// How many of those up to its end are of this node.
+    own: u32,
     handlers: Arc<[Arc<Handler<X>>]>,
 }
+
+/// The handlers of a piece, and how many of them are of this node.
+type Part<X> = (Arc<[Arc<Handler<X>>]>, u32);
 
 impl<X> Equals<X> {
     #[inline]
@@ -44,7 +49,7 @@ impl<X> Equals<X> {
                     [piece] => piece,
                     pieces => &pieces[pieces.partition_point(|piece| piece.end() <= place)],
                 };
-                &piece.handlers[place - piece.before]
+                &piece.handlers[place - piece.before as usize]
             }
         }
     }
@@ -53,14 +58,23 @@ impl<X> Equals<X> {
         (0..self.len()).map(|place| self.get(place))
     }
 
+    /// How many are of this node.
+    pub(crate) fn own(&self) -> u32 {
+        match self {
+            Self::One(handler) => own(handler),
+            Self::Many(pieces) => pieces.last().map_or(0, |piece| piece.own),
+        }
+    }
+
     /// The same list and one more at its end.
     pub(super) fn with(&self, handler: &Arc<Handler<X>>) -> Self {
         let mut parts = self.parts();
         match parts.last_mut() {
-            Some(last) if last.len() < PIECE => {
+            Some((last, count)) if last.len() < PIECE => {
                 *last = last.iter().chain([handler]).cloned().collect();
+                *count += own(handler);
             }
-            _ => parts.push([handler.clone()].into()),
+            _ => parts.push(([handler.clone()].into(), own(handler))),
         }
         Self::of(parts)
     }
@@ -69,19 +83,22 @@ impl<X> Equals<X> {
     pub(super) fn without(&self, handler: &Handler<X>) -> Option<Self> {
         let mut parts = self.parts();
         let is_it = |other: &Arc<Handler<X>>| ptr::eq(Arc::as_ptr(other), handler);
-        if let Some(at) = parts.iter().position(|part| part.iter().any(is_it)) {
-            parts[at] = parts[at].iter().filter(|other| !is_it(other)).cloned().collect();
+        if let Some(at) = parts.iter().position(|(part, _)| part.iter().any(is_it)) {
+            let (part, count) = &mut parts[at];
+            *part = part.iter().filter(|other| !is_it(other)).cloned().collect();
+            *count -= own(handler);
             // With the piece behind it, or the one before.
             for first in [at, at.wrapping_sub(1)] {
-                if let Some([one, next]) = parts.get(first..).and_then(<[_]>::first_chunk)
+                if let Some([(one, count), (next, more)]) =
+                    parts.get(first..).and_then(<[_]>::first_chunk)
                     && one.len() + next.len() <= PIECE
                 {
-                    parts[first] = one.iter().chain(&**next).cloned().collect();
+                    parts[first] = (one.iter().chain(&**next).cloned().collect(), count + more);
                     parts.remove(first + 1);
                 }
             }
         }
-        let is_empty = parts.iter().all(|part| part.is_empty());
+        let is_empty = parts.iter().all(|(part, _)| part.is_empty());
         (!is_empty).then(|| Self::of(parts))
     }
 
@@ -93,23 +110,28 @@ impl<X> Equals<X> {
         }
     }
 
-    fn parts(&self) -> Vec<Arc<[Arc<Handler<X>>]>> {
-        match self {
-            Self::One(handler) => vec![[handler.clone()].into()],
-            Self::Many(pieces) => pieces.iter().map(|piece| piece.handlers.clone()).collect(),
-        }
+    fn parts(&self) -> Vec<Part<X>> {
+        let pieces = match self {
+            Self::One(handler) => return vec![([handler.clone()].into(), own(handler))],
+            Self::Many(pieces) => pieces,
+        };
+        let before = [0].into_iter().chain(pieces.iter().map(|piece| piece.own));
+        let part = |(piece, before): (&Piece<X>, u32)| (piece.handlers.clone(), piece.own - before);
+        pieces.iter().zip(before).map(part).collect()
     }
 
-    fn of(parts: Vec<Arc<[Arc<Handler<X>>]>>) -> Self {
-        if let [part] = &*parts
+    fn of(parts: Vec<Part<X>>) -> Self {
+        if let [(part, _)] = &*parts
             && let [handler] = &**part
         {
             return Self::One(handler.clone());
         }
-        let mut before = 0;
-        let piece = |handlers: Arc<[_]>| {
-            let piece = Piece { before, handlers };
-            before = piece.end();
+        let (mut before, mut own) = (0, 0);
+        let piece = |(handlers, count): Part<X>| {
+            own += count;
+            let piece = Piece { before, own, handlers };
+            // No path has billions.
+            before = piece.end() as u32;
             piece
         };
         Self::Many(parts.into_iter().map(piece).collect())
@@ -127,8 +149,13 @@ impl<X> Clone for Equals<X> {
 
 impl<X> Piece<X> {
     fn end(&self) -> usize {
-        self.before + self.handlers.len()
+        self.before as usize + self.handlers.len()
     }
+}
+
+/// 1 if it is of this node.
+fn own<X>(handler: &Handler<X>) -> u32 {
+    u32::from(handler.remote().is_none())
 }
 
 /// As many handlers as are copied at once. Tests want to see more than one piece.
