@@ -126,34 +126,6 @@ impl<X> Broker<X> {
         self.reap(outbox);
     }
 
-    /// Does what is due: expires requests, sends pings, gives up clients that have been silent for too long and sessions
-    /// that have been without a connection for too long, ends sessions whose authentication is over.
-    pub fn sweep(&self, now: Millis, outbox: &mut Outbox<X>) {
-        let due = |session: &&Arc<Session<X>>| {
-            session.next_deadline() <= now
-                || session.lost_until() <= now
-                || self.is_noteworthy(session, now)
-                || session.expires() <= now
-        };
-        let sessions: Vec<_> = self.registry.read().iter().filter(due).cloned().collect();
-        for session in &sessions {
-            if session.next_deadline() <= now {
-                self.expire(session, now, outbox);
-            }
-            if session.lost_until() <= now {
-                self.give_up(session, now, outbox);
-            }
-            if self.is_noteworthy(session, now) {
-                self.watch(session, now, outbox);
-            }
-            if session.expires() <= now {
-                outbox.doomed.push((session.clone(), CloseReason::Expired));
-            }
-        }
-        self.sweep_links(now, outbox);
-        self.reap(outbox);
-    }
-
     /// Answers every request that is in flight with an error, then aborts every session. No request is taken from
     /// here on.
     pub fn shut_down(&self, outbox: &mut Outbox<X>) {

@@ -87,7 +87,7 @@ impl<X> Route<X> {
         let mut sticky = sender.sticky.lock();
         let known = sticky.recall(self.path()).filter(|(chosen, _)| handler.is_of(*chosen));
         // Which handler of another node it is, that node tells.
-        let client = if handler.remote.is_some() { 0 } else { handler.session.id().client };
+        let client = if handler.remote().is_some() { 0 } else { handler.session.id().client };
         let new = SessionId { client, ..handler.session.id() };
         sticky.remember(self.path(), (known.map_or(new, |(chosen, _)| chosen), place));
     }
@@ -107,7 +107,7 @@ impl<X> Route<X> {
         if own == 0 {
             return turn % all;
         }
-        let is_own = |place: &usize| self.handlers.get(*place).remote.is_none();
+        let is_own = |place: &usize| self.handlers.get(*place).remote().is_none();
         (0..all).filter(is_own).nth(turn % own).unwrap_or_default()
     }
 

@@ -20,6 +20,7 @@
 //! | `messaging` | requests, responses and handlers |
 //! | `control`, `events`, `locks`, `authentication`, `security` | the other services, a family each |
 //! | `session`, `mailbox`, `pending`, `profile` | one session |
+//! | `sweeping` | what is due |
 //! | `reconnecting`, `liveness`, `draining` | sessions whose connection is lost, whose client is gone, or that have to leave |
 //! | `cluster` | the other nodes |
 //! | `registry`, `routes`, `choice` | which sessions there are, and which handles what |
@@ -56,6 +57,7 @@ mod routes;
 mod security;
 mod session;
 mod stats;
+mod sweeping;
 mod time;
 
 #[cfg(test)]

@@ -66,14 +66,15 @@ impl<X> Broker<X> {
         self.patience.pardoned.store(now.0, Relaxed);
     }
 
-    /// Whether a session has to be pinged, or has been silent for so long that one must look at it.
-    pub(crate) fn is_noteworthy(&self, session: &Session<X>, now: Millis) -> bool {
-        let since = self.patience.silent_since(session);
-        let is_silent = |patience| since.after(patience) <= now;
-        session.is_connected()
-            && (session.next_ping() <= now
-                || is_silent(self.patience.with_all)
-                || session.in_flight() > 0 && is_silent(self.patience.before_asking))
+    /// When a session has to be pinged, or has been silent for so long that one must look at it.
+    pub(crate) fn next_word(&self, session: &Session<X>) -> Millis {
+        if !session.is_connected() {
+            return Millis::NEVER;
+        }
+        let Patience { with_all, before_asking, .. } = self.patience;
+        let owes = session.in_flight() > 0;
+        let patience = if owes { with_all.min(before_asking) } else { with_all };
+        self.patience.silent_since(session).after(patience).min(session.next_ping())
     }
 
     /// Pings such a session, or gives its client up.

@@ -20,6 +20,7 @@ use papaya::Guard;
 use papaya::HashMap;
 use papaya::LocalGuard;
 use papaya::Operation;
+use smol_str::SmolStr;
 
 use crate::config::Choice;
 use crate::properties::KeySelection;
@@ -32,17 +33,23 @@ pub(crate) use crate::routes::equals::Equals;
 #[derive(Debug)]
 pub(crate) struct Handler<X> {
     pub(crate) session: Arc<Session<X>>,
-    path: Arc<str>,
+    path: SmolStr,
     /// Quoted in every request for it.
     pub(crate) conversation: ConversationId,
-    /// Which properties of a sender it is told, if any.
-    pub(crate) keys: Option<Box<KeySelection>>,
     /// Whoever found it in a route from before must pass it by. Written with the session locked.
     removed: AtomicBool,
     /// Which figures its requests count for.
     pub(crate) label: Label,
+    special: Option<Box<SpecialHandler>>,
+}
+
+/// What most handlers do not have.
+#[derive(Debug)]
+struct SpecialHandler {
+    /// Which properties of a sender it is told.
+    keys: KeySelection,
     /// Present if it stands for all handlers that another node has for the path; the session is the link to it.
-    pub(crate) remote: Option<Box<Remote>>,
+    remote: Option<Remote>,
 }
 
 /// What is known of the handlers of another node.
@@ -98,7 +105,7 @@ impl<X> Handler<X> {
     pub(crate) fn rank(&self) -> Rank {
         let is_leaving =
             || self.session.peer.as_ref().is_some_and(|peer| peer.is_leaving.load(Relaxed));
-        match self.remote {
+        match self.remote() {
             None if self.session.is_there() => Rank::Here,
             None => Rank::Away,
             Some(_) if is_leaving() => Rank::Leaving,
@@ -109,12 +116,12 @@ impl<X> Handler<X> {
     /// Whether it is that session's, or stands for it with others of its node.
     pub(crate) fn is_of(&self, session: SessionId) -> bool {
         let own = self.session.id();
-        if self.remote.is_some() { own.server == session.server } else { own == session }
+        if self.remote().is_some() { own.server == session.server } else { own == session }
     }
 
     /// How little it should be chosen: rank, then what it has to do.
     pub(crate) fn load(&self) -> u64 {
-        let load = match &self.remote {
+        let load = match self.remote() {
             None => self.session.in_flight(),
             Some(remote) => {
                 let reports = self.session.peer.as_ref().map(|peer| peer.reports.load(Relaxed));
@@ -134,19 +141,32 @@ impl<X> Handler<X> {
     ) -> Self {
         let removed = AtomicBool::new(false);
         let path = path.as_str().into();
-        let keys = (!keys.is_empty()).then(|| Box::new(keys));
-        Self { session, path, conversation, keys, label, removed, remote: None }
+        let is_special = !keys.is_empty();
+        let special = is_special.then(|| Box::new(SpecialHandler { keys, remote: None }));
+        Self { session, path, conversation, label, removed, special }
     }
 
     /// Stands for all handlers of another node.
-    pub(crate) fn remote(
+    pub(crate) fn of_node(
         link: Arc<Session<X>>,
         path: Path<'_>,
         count: u32,
-        told: (KeySelection, Label),
+        (keys, label): (KeySelection, Label),
     ) -> Self {
-        let remote = Some(Box::new(Remote::new(count)));
-        Self { remote, ..Self::new(link, path, ConversationId(0), told) }
+        let remote = Some(Remote::new(count));
+        let special = Some(Box::new(SpecialHandler { keys, remote }));
+        let told = (KeySelection::default(), label);
+        Self { special, ..Self::new(link, path, ConversationId(0), told) }
+    }
+
+    /// Which properties of a sender it is told, if any.
+    pub(crate) fn keys(&self) -> Option<&KeySelection> {
+        self.special.as_ref().map(|special| &special.keys).filter(|keys| !keys.is_empty())
+    }
+
+    /// Present if it stands for all handlers that another node has for the path; the session is the link to it.
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.special.as_ref()?.remote.as_ref()
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -155,7 +175,7 @@ impl<X> Handler<X> {
 
     /// Whether these are the properties that it is told.
     pub(crate) fn wants(&self, keys: &KeySelection) -> bool {
-        self.keys.as_deref() == Some(keys).filter(|keys| !keys.is_empty())
+        self.keys() == Some(keys).filter(|keys| !keys.is_empty())
     }
 
     pub(crate) fn is_removed(&self) -> bool {
@@ -184,7 +204,8 @@ struct Special {
 }
 
 pub(crate) struct Routes<X> {
-    by_path: HashMap<Arc<str>, Route<X>, RandomState>,
+    /// Short paths stand in the table itself, not somewhere else in memory.
+    by_path: HashMap<SmolStr, Route<X>, RandomState>,
 }
 
 impl<X> Routes<X> {
@@ -249,7 +270,7 @@ impl<X> Routes<X> {
 
     /// The paths that have handlers.
     pub(crate) fn paths(&self) -> Vec<Arc<str>> {
-        self.by_path.pin().keys().cloned().collect()
+        self.by_path.pin().keys().map(|path| path.as_str().into()).collect()
     }
 
     /// What `view` makes of the route of exactly this path.
@@ -288,7 +309,7 @@ impl<X> Routes<X> {
 impl<X> Route<X> {
     /// The handlers of this node.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Arc<Handler<X>>> {
-        self.handlers.iter().filter(|handler| handler.remote.is_none())
+        self.handlers.iter().filter(|handler| handler.remote().is_none())
     }
 
     /// How many these are, without looking at each.

@@ -3,6 +3,7 @@
 //!
 //! What cannot be written is lost, and nothing else: a full disk or a closed pipe is no reason to stop serving.
 
+use std::env;
 use std::io;
 use std::io::IsTerminal;
 
@@ -34,11 +35,8 @@ impl Level {
 
 /// Starts logging for the whole process, from this level on unless the environment says otherwise.
 pub(crate) fn start(level: LevelFilter) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .with_env_var(LOG)
-        .from_env_lossy();
-    begin(filter, LogFormat::Text);
+    let asked = env::var(LOG).ok().filter(|asked| !asked.is_empty());
+    begin(filter(&asked.unwrap_or_else(|| level.to_string())), LogFormat::Text);
 }
 
 /// Starts logging as configured. The level has been checked.
@@ -48,9 +46,10 @@ pub(crate) fn start_server(log: &Log) -> Level {
 }
 
 /// What Zenoh says is for those who ask for it: all that operators need to know of links is said by the server. While it leaves
-/// it takes what still comes for errors.
+/// it takes what still comes for errors, and it tries for ever to connect to a seed that is this very node.
 fn filter(level: &str) -> EnvFilter {
-    EnvFilter::new(format!("zenoh=error,zenoh::api::session=off,{level}"))
+    let silent = "zenoh::api::session=off,zenoh_transport::unicast::establishment::open=off";
+    EnvFilter::new(format!("zenoh=error,{silent},{level}"))
 }
 
 fn begin(filter: EnvFilter, format: LogFormat) -> Level {

@@ -4,6 +4,8 @@ mod arguments;
 mod commands;
 mod contexts;
 mod exit;
+#[cfg(all(unix, feature = "cluster"))]
+mod fabric_threads;
 mod failure;
 mod logging;
 mod operations;

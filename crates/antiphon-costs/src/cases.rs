@@ -41,6 +41,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "register-equal", run: || register_equal(false) },
     Case { name: "register-equal-linked", run: || register_equal(true) },
     Case { name: "open-and-close", run: open_and_close },
+    Case { name: "sweep-1000-idle-sessions", run: sweep },
 ];
 
 /// What the process of one case does.
@@ -283,6 +284,16 @@ fn open_and_close() -> u64 {
     });
     drop(kept);
     100
+}
+
+/// A sweep while nothing is due.
+fn sweep() -> u64 {
+    let (mut fleet, _) = many_sessions();
+    fleet.sweep();
+    for _ in 0..ROUNDS {
+        measured(&mut || fleet.sweep());
+    }
+    ROUNDS * SESSIONS / 1_000
 }
 
 const FILTER: &str =

@@ -114,6 +114,12 @@ impl Fleet {
         }
     }
 
+    /// Lets the time of one sweep pass, and sweeps.
+    pub(crate) fn sweep(&mut self) {
+        self.now.0 += 100;
+        self.broker.sweep(self.now, &mut self.outbox);
+    }
+
     /// Writes every session that was touched, as a turn of the driver does.
     pub(crate) fn flush(&mut self) {
         let Self { outbox: Outbox { touched, spare, .. }, written, ends, .. } = self;

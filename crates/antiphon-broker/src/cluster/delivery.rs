@@ -74,7 +74,7 @@ enum To {
 impl To {
     fn includes<X>(self, handler: &Handler<X>) -> bool {
         match self {
-            Self::Own => handler.remote.is_none(),
+            Self::Own => handler.remote().is_none(),
             Self::AllBut(link) => handler.session.id() != link,
         }
     }
@@ -234,7 +234,7 @@ impl<X> Batch<'_, X> {
             page: self.page,
             label: handler.label,
         };
-        if handler.remote.is_some() {
+        if handler.remote().is_some() {
             let branch = handler.path().len() as u32;
             return self.forward(
                 handler,
@@ -243,8 +243,7 @@ impl<X> Batch<'_, X> {
                 outbox,
             );
         }
-        let wanted =
-            |(key, _): &&(&str, &str)| handler.keys.as_ref().is_some_and(|keys| keys.covers(key));
+        let wanted = |(key, _): &&(&str, &str)| handler.keys().is_some_and(|keys| keys.covers(key));
         let properties = match handler.session.client().reads_properties() {
             true => request.properties.iter().filter(wanted).copied().collect(),
             false => Vec::new(),

@@ -40,7 +40,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
         let handler = route.handlers.get(place);
-        let keys = handler.keys.iter();
+        let keys = handler.keys().into_iter();
         let properties: Properties<'_> =
             keys.flat_map(|keys| keys.select(&self.profile.properties)).collect();
         let forwarded = PathRequest {
@@ -133,7 +133,7 @@ impl<X> Batch<'_, X> {
         let message = (length(request), put);
         let limits = &self.policy.link_limits;
         handler.session.hand_over((asked, Some(handler)), limits, outbox, message)?;
-        if let (Some(remote), Some(peer)) = (&handler.remote, &handler.session.peer) {
+        if let (Some(remote), Some(peer)) = (handler.remote(), &handler.session.peer) {
             remote.count_sent(peer.reports.load(Relaxed));
         }
         Ok(())

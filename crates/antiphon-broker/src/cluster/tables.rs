@@ -98,12 +98,12 @@ impl<X> Default for PeerTable<X> {
 impl<X> PeerTable<X> {
     /// How many handlers there are, and whether these are all.
     pub(super) fn summary(&self) -> (u64, bool) {
-        let remotes = self.handlers.values().filter_map(|handler| handler.remote.as_ref());
+        let remotes = self.handlers.values().filter_map(|handler| handler.remote());
         (remotes.map(|remote| u64::from(remote.count.load(Relaxed))).sum(), self.is_whole)
     }
 
     pub(super) fn remote(&self, path: &str) -> Option<&Remote> {
-        self.handlers.get(path)?.remote.as_deref()
+        self.handlers.get(path)?.remote()
     }
 }
 
@@ -185,7 +185,7 @@ impl<X> Broker<X> {
             return is_new;
         };
         known.changes += 1;
-        let asks_for_more = handler.keys.as_ref().is_some_and(|keys| known.keys.add(keys));
+        let asks_for_more = handler.keys().is_some_and(|keys| known.keys.add(keys));
         std::mem::replace(&mut known.count, count) != count || asks_for_more
     }
 
@@ -193,7 +193,7 @@ impl<X> Broker<X> {
     fn own(&self, path: &str) -> Option<Published> {
         let own = self.routes.at(path, |route| {
             let mut keys = KeySelection::default();
-            for wanted in route.own().filter_map(|handler| handler.keys.as_ref()) {
+            for wanted in route.own().filter_map(|handler| handler.keys()) {
                 keys.add(wanted);
             }
             Published { count: route.own_count(), keys, changes: 0 }
@@ -259,14 +259,14 @@ impl<X> Batch<'_, X> {
         let keys = KeySelection::parse(news.keys.iter().copied())
             .map_err(|_| invalid("keys", Fault::Count(news.keys.len() as u32)))?;
         if let Some(known) = table.handlers.get(path.as_str())
-            && let Some(remote) = known.remote.as_ref().filter(|_| known.wants(&keys))
+            && let Some(remote) = known.remote().filter(|_| known.wants(&keys))
         {
             remote.count.store(news.count, Relaxed);
             return Ok(());
         }
         let label = self.broker.totals.per_path.label(path.as_str());
         let link = self.session.clone();
-        let handler = Arc::new(Handler::remote(link, path, news.count, (keys, label)));
+        let handler = Arc::new(Handler::of_node(link, path, news.count, (keys, label)));
         let choice = || self.broker.policy().rules.choice(path);
         // The old one goes when the new one is there, so that there is one at any time.
         routes.insert(&handler, choice());

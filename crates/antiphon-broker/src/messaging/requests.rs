@@ -164,7 +164,7 @@ impl<X> Batch<'_, X> {
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
         let handler = route.handlers.get(place);
-        if handler.remote.is_some() {
+        if handler.remote().is_some() {
             self.forward_along((route, place), request, outbox)?;
         } else {
             self.hand_to_handler(handler, request, outbox)?;
@@ -179,7 +179,7 @@ impl<X> Batch<'_, X> {
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
-        let keys = handler.keys.as_ref().filter(|_| handler.session.client().reads_properties());
+        let keys = handler.keys().filter(|_| handler.session.client().reads_properties());
         let properties: Properties<'_> = match keys {
             Some(keys) => keys.select(&self.profile.properties).collect(),
             None => Vec::new(),

@@ -69,7 +69,7 @@ impl<X> Equals<X> {
     #[inline]
     pub(crate) fn are_all_own(&self) -> bool {
         match self {
-            Self::One(handler) => handler.remote.is_none(),
+            Self::One(handler) => handler.remote().is_none(),
             Self::Many(pieces) => {
                 pieces.last().is_some_and(|piece| piece.own as usize == piece.end())
             }
@@ -165,7 +165,7 @@ impl<X> Piece<X> {
 
 /// 1 if it is of this node.
 fn own<X>(handler: &Handler<X>) -> u32 {
-    u32::from(handler.remote.is_none())
+    u32::from(handler.remote().is_none())
 }
 
 /// As many handlers as are copied at once. Tests want to see more than one piece.

@@ -19,6 +19,7 @@ use crate::routes::Handler;
 use crate::session::Session;
 use crate::session::State;
 use crate::stats::Limit;
+use crate::time::Millis;
 
 /// Why a session could not be handed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +151,12 @@ impl<X> Session<X> {
         if state.queued_messages() >= limits.mailbox_messages {
             return Err(Undeliverable::Overloaded(Limit::MailboxMessages));
         }
-        self.next_deadline.fetch_min(request.deadline.0, Relaxed);
+        if request.deadline < self.next_deadline() {
+            self.next_deadline.store(request.deadline.0, Relaxed);
+        }
+        // One that has been silent for long, and owes an answer now, is to be asked.
+        let is_first = state.pending.len() == 0;
+        state.due_by(if is_first { Millis(0) } else { request.deadline });
         request.sequence = state.next_sequence();
         let came = (request.deadline, request.timeout);
         let conversation = state.pending.insert(request);

@@ -160,7 +160,9 @@ impl<X> Session<X> {
             return None;
         }
         let Some(kept) = &state.kept else { return Some(Lost::ForGood) };
-        self.lost_until.store(now.after(kept.keep_for).0, Relaxed);
+        let until = now.after(kept.keep_for);
+        self.lost_until.store(until.0, Relaxed);
+        state.due_by(until);
         state.connected = false;
         state.mailbox = super::Mailbox::default();
         self.connected.store(false, Release);
@@ -237,6 +239,7 @@ impl<X> Session<X> {
     ) {
         self.connected.store(true, Release);
         self.lost_until.store(Millis::NEVER.0, Relaxed);
+        state.due_by(Millis(0));
         let touched = state.touch();
         drop(state);
         self.report(touched, outbox);

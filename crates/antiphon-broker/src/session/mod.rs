@@ -11,6 +11,7 @@
 //! most one session's mutex is held at a time**, and never while the registry or the routes are locked for writing, but
 //! for the first frame of a session that nobody can find yet.
 
+mod alarm;
 mod append;
 mod connection;
 mod end;
@@ -40,6 +41,8 @@ use crate::profile::Profile;
 use crate::stats::Page;
 use crate::time::Millis;
 
+pub(crate) use crate::session::alarm::Alarm;
+pub(crate) use crate::session::alarm::Alarms;
 pub(crate) use crate::session::append::Undeliverable;
 pub use crate::session::connection::Connection;
 pub(crate) use crate::session::connection::Forgotten;
@@ -111,6 +114,8 @@ struct State<X> {
     handlers: Handlers<X>,
     /// Counts the messages that await no answer.
     notices: u64,
+    /// Those have one that are in the registry.
+    alarm: Option<Alarm>,
 }
 
 /// What kind of client it is, as far as it decides what the client can bear.
@@ -173,6 +178,7 @@ impl<X> Session<X> {
                 pending: Pending::default(),
                 handlers: Handlers::default(),
                 notices: 0,
+                alarm: None,
             }),
             inbound: Mutex::new(Inbound::new()),
             ended: AtomicBool::new(false),
@@ -274,6 +280,7 @@ impl<X> Session<X> {
 
     pub(crate) fn set_next_ping(&self, at: Millis) {
         self.next_ping.store(at.0, Relaxed);
+        self.due_by(at);
     }
 
     pub(crate) fn expires(&self) -> Millis {
@@ -282,6 +289,7 @@ impl<X> Session<X> {
 
     pub(crate) fn set_expires(&self, at: Millis) {
         self.expires.store(at.0, Relaxed);
+        self.due_by(at);
     }
 
     /// The bytes of memory that its mailbox holds.

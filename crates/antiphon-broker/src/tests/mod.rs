@@ -26,6 +26,7 @@ mod refusals;
 mod routing;
 mod security;
 mod sender_properties;
+mod sweeping;
 mod writing;
 
 mod world;

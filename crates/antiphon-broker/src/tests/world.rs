@@ -238,6 +238,7 @@ impl World {
 
     /// Lets time pass and sweeps.
     pub(crate) fn advance(&mut self, millis: u64) {
+        assert_eq!(self.broker.overlooked(), None);
         self.now.0 += millis;
         self.broker.sweep(self.now, &mut self.outbox);
     }

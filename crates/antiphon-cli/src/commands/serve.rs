@@ -57,10 +57,17 @@ Examples:
 /// # Errors
 /// What is wrong with the arguments or the configuration.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    // Before anything is read that can be read only once.
+    #[cfg(all(unix, feature = "cluster"))]
+    let obstacle = crate::fabric_threads::provide();
     let layers = arguments.server.layers();
     let Loaded { config, warnings, .. } = server::load(&layers)?;
     let level = logging::start_server(&config.log);
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    #[cfg(all(unix, feature = "cluster"))]
+    if let Some(problem) = obstacle {
+        warn!(%problem, "a node that is gone may hold up others for 10 s: this program could not start itself again");
+    }
     refuse_remote_development(&config, arguments.allow_remote_dev)?;
     let threads = config.threads;
     let server = match Server::bind(config) {

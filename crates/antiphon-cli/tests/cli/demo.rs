@@ -1,6 +1,7 @@
 //! `antiphon demo`: the first thing that people see.
 
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::process::Said;
 use crate::process::antiphon;
@@ -65,4 +66,13 @@ fn it_tells_it_to_programs() {
     {"expected":2,"filter":"Country is 'FR'","path":"takings","request":"today","scene":"filter","total":1595}
     {"error":{"code":109,"kind":"unhandled_message","may_have_executed":false,"text":"no handler for path weather"},"path":"weather","scene":"error"}
     "#);
+}
+
+#[test]
+fn a_cluster_tells_its_story_and_complains_of_nothing() {
+    let said = Said::by(antiphon(&["demo", "--cluster", "3", "--json"]));
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said}");
+    let scene = |line: &str| serde_json::from_str::<Value>(line).unwrap()["scene"].clone();
+    let scenes: Vec<_> = said.stdout.lines().map(scene).collect();
+    assert_eq!(scenes, ["nodes", "path", "session", "filter", "end"]);
 }

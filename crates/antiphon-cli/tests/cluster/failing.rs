@@ -7,6 +7,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use antiphon::ErrorKind;
+use antiphon::Registration;
+use antiphon::Session;
 use antiphon::SessionEvent;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -26,6 +28,29 @@ use crate::stage::join;
 use crate::stage::within;
 
 const REQUESTS: i64 = 20;
+
+/// A cluster with a handler of `bills` on its second node and one of `orders` on its third, and somebody on its first who has
+/// asked both.
+struct Halves {
+    nodes: [Node; 3],
+    sender: Session,
+    handlers: [(Session, Registration); 2],
+}
+
+impl Halves {
+    async fn with_lease(lease: &str) -> Self {
+        let nodes = three_with(&[("CLUSTER_LEASE", lease), PATIENT[0], PATIENT[1]]);
+        let [a, b, c] = &nodes;
+        let sender = a.join().await;
+        let (near, far) = (b.join().await, c.join().await);
+        let (bills, _told) = echo(&near, "bills").await;
+        let (orders, _told) = echo(&far, "orders").await;
+        for path in ["bills", "orders"] {
+            assert_eq!(ask_until_known(&sender, path, 1).await.unwrap(), 1);
+        }
+        Self { nodes, sender, handlers: [(near, bills), (far, orders)] }
+    }
+}
 
 /// A handler at `orders` that never answers.
 fn idler(node: &Node) -> Handler {
@@ -61,13 +86,7 @@ async fn requests_to_a_node_that_is_killed_end_and_its_handlers_are_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stands_still_holds_up_nobody_else_and_comes_back() {
-    let [a, b, c] = three_with(&[("CLUSTER_LEASE", "1s"), PATIENT[0], PATIENT[1]]);
-    let (near, far, sender) = (b.join().await, c.join().await, a.join().await);
-    let (_kept, _told) = echo(&near, "bills").await;
-    let (_kept, _told) = echo(&far, "orders").await;
-    for path in ["bills", "orders"] {
-        assert_eq!(ask_until_known(&sender, path, 1).await.unwrap(), 1);
-    }
+    let Halves { nodes: [a, b, c], sender, handlers: _kept } = Halves::with_lease("1s").await;
     c.signal("STOP");
     let flying = ask_many(&sender, "orders", 0..REQUESTS);
     for number in 0..200 {
@@ -87,13 +106,7 @@ async fn a_node_that_stands_still_holds_up_nobody_else_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stands_still_under_load_costs_nobody_else_a_second() {
-    let [a, b, c] = three_with(&[("CLUSTER_LEASE", "5s"), PATIENT[0], PATIENT[1]]);
-    let (near, far, sender) = (b.join().await, c.join().await, a.join().await);
-    let (_kept, _told) = echo(&near, "bills").await;
-    let (_kept, _told) = echo(&far, "orders").await;
-    for path in ["bills", "orders"] {
-        assert_eq!(ask_until_known(&sender, path, 1).await.unwrap(), 1);
-    }
+    let Halves { nodes: [a, b, c], sender, handlers: _kept } = Halves::with_lease("5s").await;
     c.signal("STOP");
     // More than window, queue and sockets take, as long as the link lasts.
     let heavy = tokio::spawn({

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::nodes::Node;
+use crate::nodes::Place;
 use crate::nodes::ask_until_known;
 use crate::process::unaware;
 use crate::stage::ANYWHERE;
@@ -18,7 +19,8 @@ fn two_servers_cannot_be_the_same_node() {
     a.expect_nodes(0);
     let mut command = unaware(env!("CARGO_BIN_EXE_antiphon"));
     command.args(["serve", "--dev", "--listen", ANYWHERE]);
-    command.env("ANTIPHON_OPERATIONS_LISTEN", "off").env("ANTIPHON_CLUSTER_LISTEN", ANYWHERE);
+    let place = Place::here();
+    command.env("ANTIPHON_CLUSTER_LISTEN", &place.endpoint);
     command.env("ANTIPHON_CLUSTER_SEEDS", &a.endpoint);
     for (name, value) in same {
         command.env(format!("ANTIPHON_{name}"), value);
@@ -49,14 +51,14 @@ fn a_node_that_is_restarted_is_the_same_node() {
 
 #[test]
 fn a_node_whose_seeds_are_not_there_serves_alone_after_a_while_and_is_found_later() {
-    let free = std::net::TcpListener::bind(ANYWHERE).unwrap().local_addr().unwrap().to_string();
+    let place = Place::here();
     let began = Instant::now();
-    let settings = [("CLUSTER_SEEDS", free.as_str()), ("CLUSTER_JOIN_TIMEOUT", "1s")];
+    let settings = [("CLUSTER_SEEDS", place.endpoint.as_str()), ("CLUSTER_JOIN_TIMEOUT", "1s")];
     let a = Node::with(&[], &settings);
     a.expect("antiphon_state", "\"starting\"", |starting| starting == 1);
     a.expect_nodes(0);
     assert!(began.elapsed().as_secs() >= 1);
-    let b = Node::with(&[], &[("CLUSTER_LISTEN", free.as_str())]);
+    let b = Node::at(place, &[], &[]);
     for node in [&a, &b] {
         node.expect_nodes(1);
     }

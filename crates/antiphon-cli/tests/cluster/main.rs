@@ -3,8 +3,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `nodes` | nodes to test with |
+//! | `network` | hosts to run them on, and cables to pull |
+//! | `locker` | sessions that take locks |
 //! | `routing` | requests that go from one node to another, and nodes that come later |
-//! | `failing` | nodes that are killed, stopped, cut off, or restarted under load |
+//! | `failing` | nodes that are killed, stopped, or restarted under load |
+//! | `partition` | nodes that do not reach each other |
 //! | `joining` | ids, readiness, TLS between nodes |
 //! | `shown` | what operators see |
 //! | `measured` | how fast nodes are; told, and only judged when it is asked for |
@@ -13,8 +16,13 @@
 
 mod failing;
 mod joining;
+mod locker;
 mod measured;
+mod network;
 mod nodes;
+#[path = "../../../antiphon-server/tests/interop/own_address.rs"]
+mod own_address;
+mod partition;
 #[path = "../cli/process.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod process;

@@ -5,12 +5,21 @@
 //! and judged with `ANTIPHON_MEASURED=judge`, on a machine that does nothing else. Otherwise a little of all of it is done, to see
 //! that it works.
 
+use std::env;
+use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use antiphon::Session;
 use tokio::task::JoinSet;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::nodes::Node;
@@ -22,14 +31,14 @@ use crate::stage::ask_many;
 use crate::stage::echo;
 
 fn judge(holds: bool, what: &str) {
-    if std::env::var("ANTIPHON_MEASURED").is_ok_and(|mode| mode == "judge") {
+    if env::var("ANTIPHON_MEASURED").is_ok_and(|mode| mode == "judge") {
         assert!(holds, "{what}");
     }
 }
 
 /// How much of it is done.
 fn amount<T>(little: T, much: T) -> T {
-    if std::env::var_os("ANTIPHON_MEASURED").is_some() { much } else { little }
+    if env::var_os("ANTIPHON_MEASURED").is_some() { much } else { little }
 }
 
 /// Requests a second, and their p50 and p99.
@@ -96,6 +105,54 @@ async fn requests_within_one_node_and_across_two() {
     }
 }
 
+/// Sessions at one node, in a process of their own, since one process may not have enough files for those of all nodes.
+struct Crowd(Child);
+
+impl Crowd {
+    fn open(node: &Node, count: usize) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "measured::many_handlers_and_sessions_on_each_node", "--nocapture"])
+            .env(CROWD, format!("{} {count}", node.address))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(said.into_iter().any(|line| line.ends_with(ALL_THERE)), "no crowd");
+        Self(child)
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Opens so many sessions at that address and keeps them until nobody wants them any more.
+#[expect(clippy::print_stdout, reason = "it is what the other process waits for")]
+async fn hold(asked: &str) {
+    let (address, count) = asked.split_once(' ').unwrap();
+    let url: Arc<str> = format!("ws://{address}").into();
+    let (mut sessions, mut opening) = (Vec::new(), JoinSet::new());
+    for _ in 0..count.parse().unwrap() {
+        if opening.len() >= 200 {
+            sessions.push(opening.join_next().await.unwrap().unwrap());
+        }
+        let url = Arc::clone(&url);
+        opening.spawn(async move { Session::builder(&url).connect().await.unwrap() });
+    }
+    sessions.extend(opening.join_all().await);
+    println!("{ALL_THERE}");
+    let nothing = spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await;
+    nothing.unwrap().unwrap();
+}
+
+/// In the environment of a process that holds sessions: an address and how many.
+const CROWD: &str = "ANTIPHON_CROWD";
+const ALL_THERE: &str = "all are there";
+
 async fn echo_quietly(session: &Session) -> (antiphon::Registration, ()) {
     let answer = |number: i64, _: antiphon::RequestContext| async move {
         Ok::<_, antiphon::Rejection>(number)
@@ -150,26 +207,16 @@ async fn how_soon_the_death_of_a_node_is_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_handlers_and_sessions_on_each_node() {
+    if let Ok(asked) = env::var(CROWD) {
+        return hold(&asked).await;
+    }
     let each = amount(100, 10_000);
     let settings = [("LIMITS_CONNECTS_PER_ADDRESS", "100000")];
     let nodes = crate::nodes::three_with(&settings);
     let began = Instant::now();
+    let _crowds = nodes.each_ref().map(|node| Crowd::open(node, each));
+    println!("{} sessions after {:.1?}", 3 * each, began.elapsed());
     let (mut sessions, mut kept) = (Vec::new(), Vec::new());
-    for node in &nodes {
-        let mut opening = JoinSet::new();
-        let address: Arc<str> = node.address.as_str().into();
-        for _ in 0..each {
-            while opening.len() >= 200 {
-                sessions.push(opening.join_next().await.unwrap().unwrap());
-            }
-            let address = Arc::clone(&address);
-            opening.spawn(async move {
-                Session::builder(&format!("ws://{address}")).connect().await.unwrap()
-            });
-        }
-        sessions.extend(opening.join_all().await);
-    }
-    println!("{} sessions after {:.1?}", sessions.len(), began.elapsed());
     let began = Instant::now();
     for (index, node) in nodes.iter().enumerate() {
         let session = node.join().await;

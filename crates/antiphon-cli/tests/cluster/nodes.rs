@@ -10,9 +10,36 @@ use antiphon::ErrorKind;
 use antiphon::Session;
 use tokio::time::sleep;
 
+use crate::own_address::OwnAddress;
+use crate::stage::ANYWHERE;
 use crate::stage::GUARD;
 use crate::stage::Stage;
 use crate::stage::ask;
+
+/// Where a node runs.
+pub(crate) struct Place {
+    /// What its shell does first.
+    pub(crate) first: String,
+    /// Where clients and operators are answered, each with a port that is free.
+    pub(crate) clients: String,
+    /// Where other nodes connect.
+    pub(crate) endpoint: String,
+    /// Kept for it.
+    pub(crate) _address: Option<OwnAddress>,
+}
+
+impl Place {
+    /// This host, at an address of its own.
+    pub(crate) fn here() -> Self {
+        let address = OwnAddress::take();
+        Self {
+            first: String::new(),
+            clients: ANYWHERE.to_owned(),
+            endpoint: address.endpoint(),
+            _address: Some(address),
+        }
+    }
+}
 
 /// A node.
 pub(crate) struct Node {
@@ -20,6 +47,7 @@ pub(crate) struct Node {
     /// Where other nodes connect.
     pub(crate) endpoint: String,
     pub(crate) id: String,
+    _place: Place,
 }
 
 impl Node {
@@ -30,17 +58,25 @@ impl Node {
 
     /// One with other settings too.
     pub(crate) fn with(seeds: &[&Self], settings: &[(&str, &str)]) -> Self {
+        Self::at(Place::here(), seeds, settings)
+    }
+
+    pub(crate) fn at(place: Place, seeds: &[&Self], settings: &[(&str, &str)]) -> Self {
         let seeds: Vec<_> = seeds.iter().map(|node| node.endpoint.as_str()).collect();
         let seeds = seeds.join(",");
-        let own = [("CLUSTER_LISTEN", "127.0.0.1:0"), ("CLUSTER_SEEDS", seeds.as_str())];
-        let mut stage = Stage::open(&[&own, settings].concat());
+        let own = [
+            ("OPERATIONS_LISTEN", place.clients.as_str()),
+            ("CLUSTER_LISTEN", &place.endpoint),
+            ("CLUSTER_SEEDS", &seeds),
+        ];
+        let mut stage = Stage::prepared(&place.first, &place.clients, &[&own, settings].concat());
         let line = stage.log_line("other nodes connect to ");
         let word_after = |text: &str| {
             let rest = line.split(text).nth(1).unwrap();
             rest.split([' ', '"']).next().unwrap().to_owned()
         };
         let (endpoint, id) = (word_after("connect to "), word_after("node "));
-        Self { stage, endpoint, id }
+        Self { stage, endpoint, id, _place: place }
     }
 
     /// Waits until it is ready and has links to so many other nodes.

@@ -56,11 +56,12 @@ impl Stage {
         Self::prepared("", ANYWHERE, settings)
     }
 
-    /// Such a server at one address, started by a shell that has done something before.
+    /// Such a server at one address, started by a shell that has done something before. What starts it are the
+    /// shell's arguments.
     pub(crate) fn prepared(first: &str, address: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = unaware("sh");
-        let script = format!("{first}\nexec \"$0\" serve --dev --listen {address}");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_antiphon")]);
+        command.args(["-c", &format!("{first}\nexec \"$@\""), "sh"]);
+        command.args([env!("CARGO_BIN_EXE_antiphon"), "serve", "--dev", "--listen", address]);
         command.env("ANTIPHON_OPERATIONS_LISTEN", ANYWHERE);
         for (name, value) in settings {
             command.env(format!("ANTIPHON_{name}"), value);

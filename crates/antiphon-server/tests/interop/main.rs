@@ -3,8 +3,8 @@
 //!
 //! `environment` installs the published SDKs once below `target/interop`, `agents` holds what
 //! speaks to each SDK, `agent` drives one of these, `stage` is a running server to which agents
-//! connect, `encryption` makes
-//! certificates, `proxy` stands between the two where connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
+//! connect, `encryption` makes certificates, `own_address` finds nodes of a cluster a place, `proxy` stands between the two where
+//! connections are to be lost, and every other module is a theme of tests. Nothing here speaks the wire: what an SDK
 //! shows to its application is what counts, defects included. Where python3 or node is missing the tests say so and pass; with
 //! `CI=true` they fail. The first run installs the SDKs and needs the package registries.
 //!
@@ -18,6 +18,8 @@ mod agents;
 mod commands;
 mod encryption;
 mod environment;
+#[cfg(target_os = "linux")]
+mod own_address;
 mod pool;
 mod proxy;
 mod sdk;
@@ -31,6 +33,8 @@ mod values;
 mod access;
 mod agents_alone;
 mod authenticators;
+#[cfg(target_os = "linux")]
+mod clustered;
 mod concurrency;
 mod connecting;
 mod control;

@@ -88,6 +88,7 @@ impl Run {
                 self.naive.sweep();
             }
         }
+        assert_eq!(self.broker.overlooked(), None);
         self.check();
         self.check_locks();
     }

@@ -40,7 +40,7 @@ use crate::tests::world::read_all;
 use crate::tests::world::response;
 
 /// The Rust SDK, which does all that the protocol asks of a client.
-const RUST: &str = "RS";
+pub(crate) const RUST: &str = "RS";
 const JAVASCRIPT: &str = "WB";
 const PYTHON: &str = "PY";
 
@@ -83,7 +83,7 @@ fn present(w: &World, client: &Client) -> Connection {
 }
 
 /// The present connection is lost.
-fn lose(w: &mut World, client: &Client) {
+pub(crate) fn lose(w: &mut World, client: &Client) {
     let connection = present(w, client);
     lose_old(w, client, connection);
 }
@@ -97,9 +97,19 @@ fn reconnect(
     w: &mut World,
     ty: &str,
     principal: &str,
+    counts: (u64, u64),
+) -> Result<Connection, Refusal> {
+    reconnect_with(w, ty, token(principal), counts)
+}
+
+/// The same with any token.
+pub(crate) fn reconnect_with(
+    w: &mut World,
+    ty: &str,
+    token: SessionToken,
     (cs, ss): (u64, u64),
 ) -> Result<Connection, Refusal> {
-    let token = String::from_utf8(token(principal).0.to_vec()).unwrap();
+    let token = String::from_utf8(token.0.to_vec()).unwrap();
     let query = format!("ty={ty}&v=29&r=60000&c={token}&cs={cs}&ss={ss}");
     let request = ConnectionRequest::parse(&query, |_| None).unwrap();
     let mut attached = None;
@@ -111,7 +121,7 @@ fn reconnect(
 
 /// Reads how it came back, and what it was sent after that.
 #[track_caller]
-fn back(client: &Client) -> (Resumed, Vec<Received>) {
+pub(crate) fn back(client: &Client) -> (Resumed, Vec<Received>) {
     let mut bytes = written(client);
     let (head, rest) = bytes.split_at_mut(RESPONSE_FRAME);
     let version = ProtocolVersion::supported(29).unwrap();
