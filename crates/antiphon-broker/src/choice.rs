@@ -54,6 +54,7 @@ impl<X> Route<X> {
         (first..first + count).map(move |turn| if turn < count { turn } else { turn - count })
     }
 
+    #[inline(never)]
     fn first(&self, sender: &Session<X>) -> usize {
         match self.choice() {
             Choice::LeastInFlight => self.least_in_flight(sender),
@@ -75,9 +76,13 @@ impl<X> Route<X> {
 
     /// Notes that `sender`'s request was taken by the handler at `place`.
     pub(crate) fn taken(&self, sender: &Session<X>, place: usize) {
-        if self.choice() != Choice::Sticky {
-            return;
+        if self.choice() == Choice::Sticky {
+            self.stick(sender, place);
         }
+    }
+
+    #[cold]
+    fn stick(&self, sender: &Session<X>, place: usize) {
         let handler = self.handlers.get(place);
         let mut sticky = sender.sticky.lock();
         let known = sticky.recall(self.path()).filter(|(chosen, _)| handler.is_of(*chosen));
@@ -90,8 +95,16 @@ impl<X> Route<X> {
     /// Whose turn it is among the handlers of this node, or, if it has none, among the other nodes: these are asked after
     /// them, so their turns would all be those of whoever stands behind them.
     fn in_turn(&self, turn: u32) -> usize {
+        if self.handlers.are_all_own() {
+            return turn as usize % self.handlers.len();
+        }
+        self.in_turn_among_others(turn)
+    }
+
+    #[cold]
+    fn in_turn_among_others(&self, turn: u32) -> usize {
         let (turn, own, all) = (turn as usize, self.own_count() as usize, self.handlers.len());
-        if own == 0 || own == all {
+        if own == 0 {
             return turn % all;
         }
         let is_own = |place: &usize| self.handlers.get(*place).remote().is_none();

@@ -19,6 +19,7 @@ use crate::session::Session;
 impl<X> Route<X> {
     /// Which handler of the node at this place `sender` is to stay with, 0 if that is not known yet; `None` if it is not to stay
     /// with any of them.
+    #[cold]
     pub(crate) fn kept_elsewhere(&self, sender: &Session<X>, place: usize) -> Option<u64> {
         if self.choice() != Choice::Sticky {
             return None;

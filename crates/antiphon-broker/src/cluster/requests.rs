@@ -24,6 +24,7 @@ use crate::outbox::Outbox;
 use crate::pending::InFlight;
 use crate::pending::Reply;
 use crate::routes::Handler;
+use crate::routes::Route;
 use crate::session::Undeliverable;
 use crate::stats::Kind;
 use crate::stats::Label;
@@ -31,13 +32,14 @@ use crate::time::millis;
 
 /// Requests of a session of this node.
 impl<X> Batch<'_, X> {
-    /// Hands a request to the handlers of another node, of which the sender is to stay with the one that is `kept`.
-    pub(crate) fn forward_to_handler(
+    /// Hands a request to the handlers of another node, which stand at this place of a route.
+    pub(crate) fn forward_along(
         &self,
-        (handler, kept): (&Handler<X>, u64),
+        (route, place): (&Route<X>, usize),
         request: &Request<'_>,
         outbox: &mut Outbox<X>,
     ) -> Result<(), Undeliverable> {
+        let handler = route.handlers.get(place);
         let keys = handler.keys().into_iter();
         let properties: Properties<'_> =
             keys.flat_map(|keys| keys.select(&self.profile.properties)).collect();
@@ -46,7 +48,7 @@ impl<X> Batch<'_, X> {
             timeout: millis(request.timeout),
             branch: handler.path().len() as u32,
             returns: 0,
-            kept,
+            kept: route.kept_elsewhere(self.session, place).unwrap_or_default(),
             path: request.path,
             properties,
             value: request.value.value().clone(),

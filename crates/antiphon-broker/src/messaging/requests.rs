@@ -165,8 +165,7 @@ impl<X> Batch<'_, X> {
     ) -> Result<(), Undeliverable> {
         let handler = route.handlers.get(place);
         if handler.remote().is_some() {
-            let kept = route.kept_elsewhere(self.session, place).unwrap_or_default();
-            self.forward_to_handler((handler, kept), request, outbox)?;
+            self.forward_along((route, place), request, outbox)?;
         } else {
             self.hand_to_handler(handler, request, outbox)?;
         }

@@ -66,6 +66,16 @@ impl<X> Equals<X> {
         }
     }
 
+    #[inline]
+    pub(crate) fn are_all_own(&self) -> bool {
+        match self {
+            Self::One(handler) => handler.remote().is_none(),
+            Self::Many(pieces) => {
+                pieces.last().is_some_and(|piece| piece.own as usize == piece.end())
+            }
+        }
+    }
+
     /// The same list and one more at its end.
     pub(super) fn with(&self, handler: &Arc<Handler<X>>) -> Self {
         let mut parts = self.parts();

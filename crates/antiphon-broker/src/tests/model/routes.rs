@@ -86,7 +86,7 @@ impl Both {
         let (session, parsed) = (self.sessions[who].clone(), Path::parse(path).unwrap());
         let told = (KeySelection::default(), Label::SESSION);
         let mut handler = match who % 4 {
-            0 => Handler::remote(session, parsed, 1, told),
+            0 => Handler::of_node(session, parsed, 1, told),
             _ => Handler::new(session, parsed, ConversationId(number), told),
         };
         handler.conversation = ConversationId(number);
