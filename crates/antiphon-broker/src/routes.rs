@@ -36,8 +36,8 @@ pub(crate) struct Handler<X> {
     path: SmolStr,
     /// Quoted in every request for it.
     pub(crate) conversation: ConversationId,
-    /// Whoever found it in a route from before must pass it by. Written with the session locked.
-    removed: AtomicBool,
+    /// Whoever finds it in a route while it is not yet registered, or not any more, must pass it by. Written with the session locked.
+    registered: AtomicBool,
     /// Which figures its requests count for.
     pub(crate) label: Label,
     special: Option<Box<SpecialHandler>>,
@@ -139,11 +139,11 @@ impl<X> Handler<X> {
         conversation: ConversationId,
         (keys, label): (KeySelection, Label),
     ) -> Self {
-        let removed = AtomicBool::new(false);
+        let registered = AtomicBool::new(false);
         let path = path.as_str().into();
         let is_special = !keys.is_empty();
         let special = is_special.then(|| Box::new(SpecialHandler { keys, remote: None }));
-        Self { session, path, conversation, label, removed, special }
+        Self { session, path, conversation, label, registered, special }
     }
 
     /// Stands for all handlers of another node.
@@ -178,12 +178,12 @@ impl<X> Handler<X> {
         self.keys() == Some(keys).filter(|keys| !keys.is_empty())
     }
 
-    pub(crate) fn is_removed(&self) -> bool {
-        self.removed.load(Relaxed)
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Relaxed)
     }
 
-    pub(crate) fn mark_removed(&self) {
-        self.removed.store(true, Relaxed);
+    pub(crate) fn mark_registered(&self, registered: bool) {
+        self.registered.store(registered, Relaxed);
     }
 }
 

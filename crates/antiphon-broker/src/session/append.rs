@@ -137,8 +137,8 @@ impl<X> Session<X> {
         let (expected, put) = message;
         let (mut request, handler) = request;
         let mut state = self.state.lock();
-        let is_removed = handler.is_some_and(Handler::is_removed);
-        if state.ended || state.leaving || is_removed {
+        let is_registered = handler.is_none_or(Handler::is_registered);
+        if state.ended || state.leaving || !is_registered {
             return Err(Undeliverable::Ended);
         }
         let most = limits.requests_per_handler.min(MAX_PENDING) as usize;

@@ -293,7 +293,7 @@ impl<X> State<X> {
             **kept = Kept::new(kept.token, kept.keep_for, kept.sent.bounds());
         }
         let (unanswered, handlers) = (self.pending.drain(), self.handlers.take());
-        handlers.iter().for_each(|handler| handler.mark_removed());
+        handlers.iter().for_each(|handler| handler.mark_registered(false));
         Remains { unanswered, handlers }
     }
 

@@ -95,6 +95,7 @@ impl<X> Session<X> {
         if state.handlers.len() >= limits.handlers_per_session {
             return Err(Undeliverable::Overloaded(Limit::Handlers));
         }
+        handler.mark_registered(true);
         state.handlers.insert(handler.clone());
         Ok(())
     }
@@ -103,7 +104,7 @@ impl<X> Session<X> {
     pub(crate) fn remove_handler(&self, path: &str) -> Option<Arc<Handler<X>>> {
         let mut state = self.state.lock();
         let handler = state.handlers.remove(path)?;
-        handler.mark_removed();
+        handler.mark_registered(false);
         Some(handler)
     }
 
