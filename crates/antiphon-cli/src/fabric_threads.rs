@@ -12,8 +12,10 @@ use std::process::Command;
 /// Where Zenoh looks.
 const VARIABLE: &str = "ZENOH_RUNTIME";
 
-/// A host that is gone keeps some for a while, most of those that read; and several may be gone at a time.
-const THREADS: &str = "(rx: (worker_threads: 16), tx: (worker_threads: 8), acc: (worker_threads: 4), net: (worker_threads: 4))";
+/// Those that read accept and connect as well: whoever does that hears of what comes over the connection ever after, and would only
+/// wake up one that reads. A host that is gone keeps some for a while, most of those that read; and several may be gone at a time.
+const THREADS: &str =
+    "(rx: (worker_threads: 24), acc: (handover: rx), net: (handover: rx), tx: (worker_threads: 8))";
 
 /// Begins this process again, unless the number of threads has been chosen already. What prevented it, if anything did.
 pub(crate) fn provide() -> Option<io::Error> {
