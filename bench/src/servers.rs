@@ -54,7 +54,12 @@ impl Programs {
         let address = free_address()?;
         let command = self.command(peer, address)?;
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        // The server begins itself again.
+        valgrind.args([
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--trace-children=yes",
+        ]);
         valgrind.arg(command.get_program()).args(command.get_args());
         self.launch(&mut valgrind, peer, address)
     }
