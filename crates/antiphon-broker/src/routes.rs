@@ -156,7 +156,8 @@ impl<X> Handler<X> {
         let remote = Some(Remote::new(count));
         let special = Some(Box::new(SpecialHandler { keys, remote }));
         let told = (KeySelection::default(), label);
-        Self { special, ..Self::new(link, path, ConversationId(0), told) }
+        let registered = AtomicBool::new(true);
+        Self { special, registered, ..Self::new(link, path, ConversationId(0), told) }
     }
 
     /// Which properties of a sender it is told, if any.

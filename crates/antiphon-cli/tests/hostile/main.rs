@@ -48,7 +48,7 @@ const BEFORE: Duration = Duration::from_secs(1);
 /// How long a wave of attacks goes on; what they cannot do in that time on a slow machine they do not do.
 const WAVE: Duration = Duration::from_secs(4);
 /// Waves before anything is measured.
-const WARM_UP: usize = 2;
+const WARM_UP: usize = 3;
 /// Waves that are measured.
 const WAVES: usize = 2;
 /// A safety net: memory and files must be back after the last time limit of the server, which is 2 s.
