@@ -33,6 +33,7 @@ use crate::messaging::Ending;
 use crate::messaging::Outcome;
 use crate::notes::Note;
 use crate::outbox::Outbox;
+use crate::pending::InFlight;
 use crate::profile::Profile;
 use crate::registry::Registry;
 use crate::routes::Handler;
@@ -286,7 +287,7 @@ impl<X> Broker<X> {
             return self.begin_link_anew(session, true, outbox);
         }
         let token = session.token();
-        let Some(mut remains) = session.end(reason, outbox) else { return };
+        let Some(Remains { unanswered, handlers }) = session.end(reason, outbox) else { return };
         self.totals.close(reason);
         self.note(outbox, || Note::Closed { session: session.id(), reason });
         if let Some(token) = token {
@@ -300,20 +301,18 @@ impl<X> Broker<X> {
         drop(listeners);
         self.forget_locks(session, outbox);
         self.forget_authenticators(session);
-        self.depart(take(&mut remains.handlers), outbox);
-        self.undo(session, remains, End::RecipientEnded, outbox);
+        self.depart(handlers, outbox);
+        self.undo(session, unanswered, End::RecipientEnded, outbox);
     }
 
-    /// Removes handlers of a session, and tells senders that it will not answer.
+    /// Tells senders that a session will not answer.
     pub(crate) fn undo(
         &self,
         session: &Arc<Session<X>>,
-        remains: Remains<X>,
+        unanswered: Vec<InFlight<X>>,
         end: End,
         outbox: &mut Outbox<X>,
     ) {
-        let Remains { unanswered, handlers } = remains;
-        self.withdraw(&handlers, outbox);
         let responder = session.id();
         let has = match end {
             End::RecipientRestarted => "began anew",

@@ -16,7 +16,6 @@ use crate::broker::Broker;
 use crate::config::BrokerConfig;
 use crate::outbox::Outbox;
 use crate::session::Connection;
-use crate::session::Remains;
 use crate::session::Session;
 use crate::stats::End;
 use crate::time::Millis;
@@ -123,7 +122,6 @@ impl<X> Broker<X> {
         let connection = std::mem::replace(&mut inbound.connection, Connection::NONE);
         outbox.lost.push((session.clone(), connection));
         self.lose(session, connection, now, outbox);
-        let remains = Remains { unanswered: session.drain_pending(), handlers: Vec::new() };
-        self.undo(session, remains, End::RecipientSilent, outbox);
+        self.undo(session, session.drain_pending(), End::RecipientSilent, outbox);
     }
 }

@@ -102,7 +102,8 @@ impl<X> Broker<X> {
                 self.unlisten_everywhere(&own, outbox);
                 self.forget_locks(&session, outbox);
                 self.forget_authenticators(&session);
-                self.undo(&session, remains, End::RecipientRestarted, outbox);
+                self.withdraw(&remains.handlers, outbox);
+                self.undo(&session, remains.unanswered, End::RecipientRestarted, outbox);
                 inbound.begin_anew();
                 connection
             }

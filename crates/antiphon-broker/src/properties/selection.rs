@@ -53,8 +53,7 @@ impl KeySelection {
         let before = (self.all_fixed, self.all_user, self.named.len());
         self.all_fixed |= other.all_fixed;
         self.all_user |= other.all_user;
-        let new = other.named.iter().filter(|key| !self.covers(key)).cloned();
-        let new: Vec<_> = new.collect();
+        let new: Vec<_> = other.named.iter().filter(|key| !self.covers(key)).cloned().collect();
         self.named.extend(new);
         if self.named.len() > MAX_SELECTED_KEYS {
             *self = Self { all_fixed: true, all_user: true, named: BTreeSet::new() };
