@@ -1,5 +1,5 @@
-//! The threads on which Zenoh reads from other nodes, writes to them and connects to them. It takes their number from the environment and from nowhere else, before its
-//! first use, so this program begins itself again with a better one.
+//! The threads on which Zenoh reads from other nodes, writes to them and connects to them. It takes their number from the
+//! environment and from nowhere else, before its first use, so this program begins itself again with a better one.
 //!
 //! Zenoh closes connections on these threads, and lets each wait up to 10 s until the other host has acknowledged all. By itself it has
 //! two that read, and one for everything else. A single host that is gone keeps them all, so that nobody else would be heard meanwhile.

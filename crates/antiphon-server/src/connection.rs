@@ -265,7 +265,7 @@ impl Dialogue {
             return (0, Some(End::GivenUp));
         }
         let mut used = 0;
-        let mut length = Length::default();
+        let mut turn = Length::default();
         loop {
             let end = match decoder.next(&mut bytes[used..]) {
                 Ok(None) => return (used, None),
@@ -281,7 +281,7 @@ impl Dialogue {
             if end.is_some() {
                 return (used, end);
             }
-            if length.is_over() {
+            if turn.is_over() {
                 return (used, Some(End::Rest));
             }
         }

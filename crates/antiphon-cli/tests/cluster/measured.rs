@@ -20,7 +20,6 @@ use std::time::Instant;
 use antiphon::Session;
 use tokio::task::JoinSet;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 use crate::nodes::Node;
 use crate::nodes::ask_until_known;
@@ -247,5 +246,4 @@ async fn many_handlers_and_sessions_on_each_node() {
     for node in nodes.iter().chain([&fourth]) {
         println!("memory of a node: {} MiB", node.memory() >> 20);
     }
-    sleep(Duration::from_millis(1)).await;
 }
